@@ -1,0 +1,77 @@
+# Kustiq for Stripe. `make` alone lists what there is to do.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN        := $(CURDIR)/bin
+TOOL       := go tool -modfile=$(CURDIR)/hack/tools/go.mod
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS    := -s -w -X github.com/kustiq/kustiq/internal/version.Version=$(VERSION)
+DATA_DIR   ?= $(CURDIR)/.kustiq
+ARGS       ?=
+PACKAGES   ?= ./...
+TEST_FLAGS ?= -count=1 -timeout=30m
+GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
+
+export CGO_ENABLED ?= 0
+
+##@ Use
+.PHONY: help
+help: ## List these targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Start everything on this machine with the demo account (ARGS=--once ends at the at-risk table)
+	@$(BIN)/kustiq dev --data-dir $(DATA_DIR) $(ARGS)
+
+.PHONY: build
+build: tools-present ## Build bin/kustiq and bin/kubectl-kustiq
+	@echo "building bin/kustiq and bin/kubectl-kustiq (the first build fetches and compiles all libraries)"
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/kustiq ./cmd/kubectl-kustiq
+
+.PHONY: control-plane
+control-plane: build ## Find, download or build etcd, kube-apiserver and kubectl; print their folder
+	@$(BIN)/kustiq control-plane
+
+##@ Check
+.PHONY: test
+test: build ## Run every test: unit, real API server, receiver to score, the whole slice
+	@assets="$$($(BIN)/kustiq control-plane)"; \
+	KUBEBUILDER_ASSETS="$$assets" KUSTIQ_BIN=$(BIN) $(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg \
+	  --packages '$(PACKAGES)' -- $(TEST_FLAGS)
+
+.PHONY: bench
+bench: ## Run the benchmarks (make bench PACKAGES=./engine/scoring for one package)
+	@go test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+.PHONY: verify
+verify: generate lint ## Fail when generated files, go.mod files or the linter find something to change
+	@go mod tidy -diff
+	@cd hack/tools && go mod tidy -diff
+	@cd hack/controlplane && go mod tidy -diff
+	@git diff --exit-code -- $(GENERATED) || { echo "generated files have drifted: commit what make generate wrote"; exit 1; }
+	@test -z "$$(git status --porcelain -- $(GENERATED))" || { git status --short -- $(GENERATED); echo "commit the generated files"; exit 1; }
+	@echo "no drift"
+
+.PHONY: lint
+lint: ## Run the linter, import rules included
+	@$(TOOL) golangci-lint run $(PACKAGES)
+
+##@ Change
+.PHONY: generate
+generate: ## Write deepcopy functions, CRDs and RBAC from the Go types and markers
+	@$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	@$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	@$(TOOL) controller-gen rbac:roleName=kustiq-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	@gofmt -w $$(git ls-files '*.go')
+
+.PHONY: clean
+clean: ## Remove what was built and the data of make run (the control plane stays in the user's cache)
+	@rm -rf $(BIN) $(DATA_DIR)
+
+.PHONY: tools-present
+tools-present:
+	@command -v go >/dev/null || { echo "Kustiq builds with Go 1.26 or newer, and the go command is not on the PATH: see https://go.dev/doc/install"; exit 1; }
