@@ -2,9 +2,11 @@ package stripeapi
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -97,15 +99,32 @@ func failure(op string, platform bool, err error) error {
 		named.Op = op
 		return &named
 	}
-	e := &Error{Op: op, Platform: platform, cause: ErrUnreadable}
-	var transport *url.Error
+	return &Error{Op: op, Platform: platform, cause: safeCause(err)}
+}
+
+// safeCause keeps only causes whose text is known to hold addresses and certificate names, and nothing that was sent.
+func safeCause(err error) error {
+	var (
+		dial      *net.OpError
+		lookup    *net.DNSError
+		untrusted *tls.CertificateVerificationError
+		request   *url.Error
+	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		e.cause = context.Canceled
+		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
-		e.cause = context.DeadlineExceeded
-	case errors.As(err, &transport):
-		e.cause = transport.Err
+		return context.DeadlineExceeded
+	case errors.Is(err, errRedirected):
+		return errRedirected
+	case errors.As(err, &dial):
+		return dial
+	case errors.As(err, &lookup):
+		return lookup
+	case errors.As(err, &untrusted):
+		return untrusted
+	case errors.As(err, &request):
+		return ErrUnreachable
 	}
-	return e
+	return ErrUnreadable
 }

@@ -15,6 +15,8 @@ var (
 	ErrWriteRefused = errors.New("stripeapi: refused to write to Stripe")
 	// ErrUnreadable says that Stripe's answer was not what the API promises. The answer itself is not repeated.
 	ErrUnreadable = errors.New("stripeapi: unreadable answer")
+	// ErrUnreachable says that there was no answer, for a reason whose text might quote the request.
+	ErrUnreachable = errors.New("stripeapi: no answer")
 	// ErrNotFound says that Stripe knows no such object, or does not show it to this token.
 	ErrNotFound = errors.New("stripeapi: no such object")
 )
