@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/postgres/*.sql
+var postgresMigrations embed.FS
+
+const postgresConns = 16
+
+type postgresDialect struct{ dsn string }
+
+func (postgresDialect) name() string               { return "postgres" }
+func (postgresDialect) rebind(query string) string { return numbered(query) }
+func (postgresDialect) locks() bool                { return true }
+
+func (d postgresDialect) open(ctx context.Context) (writer, reader *sql.DB, err error) {
+	cfg, err := pgx.ParseConfig(d.dsn)
+	if err != nil {
+		// The cause quotes the connection string.
+		return nil, nil, errors.New("the connection string cannot be parsed")
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(postgresConns)
+	db.SetMaxIdleConns(postgresConns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("connect: %w", err), db.Close())
+	}
+	return db, db, nil
+}
+
+// goose takes an advisory lock, since several engines may start on one database.
+func (postgresDialect) goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error) {
+	sub, err := fs.Sub(postgresMigrations, "migrations/postgres")
+	if err != nil {
+		return "", nil, nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return "", nil, nil, err
+	}
+	return goose.DialectPostgres, sub, []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
+}
+
+// retryable is true for serialization failures and deadlocks, of which one side always goes on.
+func (postgresDialect) retryable(err error) bool {
+	code := postgresCode(err)
+	return code == "40001" || code == "40P01"
+}
+
+// unavailable is true without a connection, and for the classes: 08 connection, 25006 read-only, 40 lost against
+// others, 53 resources, 57 operator (also shutdown), 58 system.
+func (postgresDialect) unavailable(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) {
+		return true
+	}
+	code := postgresCode(err)
+	if len(code) < 2 {
+		return false
+	}
+	switch code[:2] {
+	case "08", "40", "53", "57", "58":
+		return true
+	}
+	return code == "25006"
+}
+
+func postgresCode(err error) string {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Code
+}
+
+// scrub lets the space of the destroyed key be reused. The server's own log and its backups keep the sealed key until
+// they expire; without the "identity" keyset it opens nothing.
+func (postgresDialect) scrub(ctx context.Context, writer *sql.DB) error {
+	_, err := writer.ExecContext(ctx, "VACUUM workspaces")
+	return err
+}
