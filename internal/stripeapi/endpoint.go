@@ -2,6 +2,7 @@ package stripeapi
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/stripe/stripe-go/v76"
 	"github.com/stripe/stripe-go/v76/webhookendpoint"
@@ -40,6 +41,9 @@ type Endpoints struct {
 func (a *API) Endpoints(p Platform) *Endpoints {
 	return &Endpoints{client: webhookendpoint.Client{B: a.backend(stripe.APIBackend, a.api, true), Key: p.SecretKey}}
 }
+
+// Format redacts the key under every verb: fmt would print an unexported field as it is.
+func (e *Endpoints) Format(f fmt.State, _ rune) { redact(f) }
 
 // List returns all endpoints of the platform, those of others included.
 func (e *Endpoints) List(ctx context.Context) ([]Endpoint, error) {
