@@ -1,0 +1,133 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// BackfillPhase is where a backfill stands.
+// +kubebuilder:validation:Enum=Pending;Running;Suspended;Succeeded;Failed
+type BackfillPhase string
+
+// The phases.
+const (
+	BackfillPending   BackfillPhase = "Pending"
+	BackfillRunning   BackfillPhase = "Running"
+	BackfillSuspended BackfillPhase = "Suspended"
+	BackfillSucceeded BackfillPhase = "Succeeded"
+	BackfillFailed    BackfillPhase = "Failed"
+)
+
+// BackfillSpec declares one reading of an account's history. It cannot be changed but for suspend and
+// ttlAfterFinished: a replay is a new Backfill.
+// +kubebuilder:validation:XValidation:rule="self.connectionRef.name == oldSelf.connectionRef.name",message="connectionRef cannot be changed: create another Backfill"
+type BackfillSpec struct {
+	// ConnectionRef names the StripeConnection in the same namespace.
+	ConnectionRef LocalRef `json:"connectionRef"`
+	// Window of history to read. Default 30d.
+	// +optional
+	// +kubebuilder:default="30d"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="window cannot be changed: create another Backfill"
+	Window Window `json:"window,omitempty"`
+	// TTLAfterFinished is how long a finished Backfill is kept. Unset keeps it.
+	// +optional
+	TTLAfterFinished *metav1.Duration `json:"ttlAfterFinished,omitempty"`
+	// Suspend pauses reading; what was read is kept. Default false.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// ResourceStatus is the progress of one listed resource.
+type ResourceStatus struct {
+	// Name of the Stripe resource, such as invoices.
+	// +kubebuilder:validation:MaxLength=64
+	Name string `json:"name"`
+	// Objects read so far.
+	// +optional
+	Objects int64 `json:"objects,omitempty"`
+	// Done says that the last page was seen.
+	// +optional
+	Done bool `json:"done,omitempty"`
+	// Cursor is the last object read.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Cursor string `json:"cursor,omitempty"`
+}
+
+// BackfillStatus is the progress.
+type BackfillStatus struct {
+	// ObservedGeneration is the generation that the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Phase of the backfill.
+	// +optional
+	Phase BackfillPhase `json:"phase,omitempty"`
+	// Percent done, 0 to 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Percent int32 `json:"percent,omitempty"`
+	// Objects read from Stripe.
+	// +optional
+	Objects int64 `json:"objects,omitempty"`
+	// Requests made to Stripe.
+	// +optional
+	Requests int64 `json:"requests,omitempty"`
+	// Signals found.
+	// +optional
+	Signals int64 `json:"signals,omitempty"`
+	// Throttled counts answers 429.
+	// +optional
+	Throttled int64 `json:"throttled,omitempty"`
+	// Rate of reading, such as "42 objects/s".
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Rate string `json:"rate,omitempty"`
+	// ETA is when the backfill is expected to end.
+	// +optional
+	ETA *metav1.Time `json:"eta,omitempty"`
+	// Resources lists the progress of each.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Resources []ResourceStatus `json:"resources,omitempty"`
+	// StartTime is when the first page was asked for.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+	// CompletionTime is when it succeeded or failed.
+	// +optional
+	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+	// Conditions of the backfill: Complete, Ready, Reconciling, Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Backfill reads a connected account's history once.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=bf,categories=kustiq
+// +kubebuilder:printcolumn:name="Connection",type=string,JSONPath=`.spec.connectionRef.name`
+// +kubebuilder:printcolumn:name="Window",type=string,JSONPath=`.spec.window`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Percent",type=integer,JSONPath=`.status.percent`
+// +kubebuilder:printcolumn:name="Signals",type=integer,JSONPath=`.status.signals`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Rate",type=string,priority=1,JSONPath=`.status.rate`
+// +kubebuilder:printcolumn:name="ETA",type=date,priority=1,JSONPath=`.status.eta`
+type Backfill struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   BackfillSpec   `json:"spec"`
+	Status BackfillStatus `json:"status,omitempty"`
+}
+
+// BackfillList is a list of Backfills.
+// +kubebuilder:object:root=true
+type BackfillList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Backfill `json:"items"`
+}
