@@ -20,6 +20,8 @@ type dialect interface {
 	goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error)
 	// rebind turns ? into the dialect's placeholder.
 	rebind(query string) string
+	// snapshot are the options of a transaction whose reads all see the same instant.
+	snapshot() *sql.TxOptions
 	// locks says that rows read in order to be written back must be locked: other writers may run at the same time.
 	locks() bool
 	// retryable says that a transaction lost against another one and may simply run again.

@@ -28,6 +28,10 @@ func (postgresDialect) name() string               { return "postgres" }
 func (postgresDialect) rebind(query string) string { return numbered(query) }
 func (postgresDialect) locks() bool                { return true }
 
+func (postgresDialect) snapshot() *sql.TxOptions {
+	return &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
+}
+
 func (d postgresDialect) open(ctx context.Context) (writer, reader *sql.DB, err error) {
 	cfg, err := pgx.ParseConfig(d.dsn)
 	if err != nil {

@@ -1,24 +1,227 @@
 package store
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
 
-// AtRisk returns one page of the at-risk segment.
+	"github.com/kustiq/kustiq/engine/scoring"
+	"github.com/kustiq/kustiq/engine/signal"
+)
+
+const (
+	defaultPage   = 50
+	maxPage       = 500
+	recentSignals = 50
+	historyDays   = 400
+)
+
+const rowColumns = `customer, tier, tier_rank, neg_score, neg_mrr, p30, currency, top_reason, model_version, last_kind,
+	last_created, evaluated_at, next_change_at, freshness_ms, identity`
+
+// AtRisk returns one page of the at-risk segment in the score's order, or ErrCursor.
 func (s *Store) AtRisk(ctx context.Context, workspace string, q AtRiskQuery) (AtRiskPage, error) {
-	return AtRiskPage{}, nil
+	page := AtRiskPage{Rows: []CustomerRow{}}
+	err := s.view(ctx, func(db querier) error {
+		w, ok, err := readScope(ctx, db, workspace, q.Mode)
+		if err != nil || !ok {
+			return err
+		}
+		return s.atRisk(ctx, db, w, q, &page)
+	})
+	if err != nil {
+		return AtRiskPage{}, fmt.Errorf("list customers at risk: %w", err)
+	}
+	return page, nil
+}
+
+func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRiskQuery, page *AtRiskPage) error {
+	page.Livemode = w.scope.Livemode
+	limit := q.Limit
+	if limit <= 0 {
+		limit = defaultPage
+	}
+	limit = min(limit, maxPage)
+
+	// segment = 1 is written out, so that both planners use the partial index.
+	where := ` FROM customers WHERE workspace = ? AND livemode = ? AND segment = 1`
+	args := []any{w.scope.Workspace, bit(w.scope.Livemode)}
+	if q.Tier != "" {
+		where += ` AND tier_rank = ?`
+		args = append(args, tierRank(q.Tier))
+	}
+	if err := db.row(ctx, `SELECT COUNT(*)`+where, args...).Scan(&page.Total); err != nil {
+		return fmt.Errorf("count: %w", err)
+	}
+	if q.After != "" {
+		c, err := decodeCursor(q.After, w.scope.Livemode, q.Tier)
+		if err != nil {
+			return err
+		}
+		where += ` AND (tier_rank, neg_score, neg_mrr, customer) > (?,?,?,?)`
+		args = append(args, c.Rank, c.NegScore, c.NegMRR, c.Customer)
+	}
+	// One row more than asked for tells whether there is a next page.
+	query := `SELECT ` + rowColumns + where + ` ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ?`
+	var last cursor
+	more := false
+	err := db.rows(ctx, query, append(args, limit+1), func(rows *sql.Rows) error {
+		if len(page.Rows) == limit {
+			more = true
+			return nil
+		}
+		row, place, err := s.scanRow(w, rows)
+		if err != nil {
+			return err
+		}
+		page.Rows, last = append(page.Rows, row.CustomerRow), place
+		if row.EvaluatedAt.After(page.EvaluatedAt) {
+			page.EvaluatedAt = row.EvaluatedAt
+		}
+		return nil
+	})
+	if err != nil || !more {
+		return err
+	}
+	last.Livemode, last.Tier = w.scope.Livemode, q.Tier
+	page.Next, err = last.encode()
+	return err
+}
+
+// scanRow reads rowColumns and any further columns, and opens the identity.
+func (s *Store) scanRow(w workspaceRow, rows scanner, further ...any) (row CustomerDetail, place cursor, err error) {
+	var created, evaluated int64
+	var next sql.NullInt64
+	var sealed []byte
+	err = rows.Scan(append([]any{&row.Customer, &row.Tier, &place.Rank, &place.NegScore, &place.NegMRR, &row.P30, &row.Currency,
+		&row.TopReason, &row.ModelVersion, &row.LastSignalKind, &created, &evaluated, &next, &row.FreshnessMs, &sealed}, further...)...)
+	if err != nil {
+		return row, place, err
+	}
+	place.Customer, row.Score, row.MRR = row.Customer, -place.NegScore, 0-place.NegMRR
+	row.LastSignalAt = time.Unix(created, 0).UTC()
+	row.EvaluatedAt, row.NextChangeAt = fromMilli(evaluated), fromMilli(next.Int64)
+	row.Livemode = w.scope.Livemode
+	s.fillIdentity(w, sealed, &row)
+	return row, place, nil
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+// fillIdentity leaves the person empty when it cannot be opened: scores are worth showing without names.
+func (s *Store) fillIdentity(w workspaceRow, sealed []byte, row *CustomerDetail) {
+	if len(sealed) == 0 || len(w.key) == 0 {
+		return
+	}
+	v, err := s.keys.open(w.scope.Workspace, w.key)
+	if err == nil {
+		var id identity
+		id, err = unsealIdentity(v, CustomerKey{Scope: w.scope, Customer: row.Customer}, sealed)
+		row.Name, row.Email, row.ProfileID = id.Name, id.Email, id.ProfileID
+	}
+	if err != nil {
+		s.logger.Warn("an identity cannot be opened", "workspace", w.scope.Workspace, "error", err)
+	}
 }
 
 // Customer returns one customer with what explains its score, or ErrNotFound.
 func (s *Store) Customer(ctx context.Context, workspace, customer string) (CustomerDetail, error) {
-	return CustomerDetail{}, ErrNotFound
+	var d CustomerDetail
+	err := s.view(ctx, func(q querier) error {
+		w, ok, err := readScope(ctx, q, workspace, ModeAuto)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ErrNotFound
+		}
+		d, err = s.customer(ctx, q, w, customer)
+		if errors.Is(err, ErrNotFound) && w.scope.Livemode {
+			// A link from the test data's page still leads somewhere once live data has arrived.
+			w.scope.Livemode = false
+			d, err = s.customer(ctx, q, w, customer)
+		}
+		return err
+	})
+	if err != nil {
+		return CustomerDetail{}, fmt.Errorf("read a customer: %w", err)
+	}
+	return d, nil
 }
 
-// Failed lists the workspace's failed events, newest first, 1000 at most.
-func (s *Store) Failed(ctx context.Context, workspace string) ([]FailedEvent, error) { return nil, nil }
+func (s *Store) customer(ctx context.Context, q querier, w workspaceRow, customer string) (CustomerDetail, error) {
+	key := []any{w.scope.Workspace, bit(w.scope.Livemode), customer}
+	var terms []byte
+	var segment bool
+	d, _, err := s.scanRow(w, q.row(ctx, `SELECT `+rowColumns+`, terms, segment FROM customers
+		WHERE workspace = ? AND livemode = ? AND customer = ? AND model_version <> ''`, key...), &terms, &segment)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return d, ErrNotFound
+	case err != nil:
+		return d, err
+	}
+	d.AtRisk, d.Terms, d.Signals, d.History = segment, []scoring.Term{}, []signal.Signal{}, []ScorePoint{}
+	if json.Unmarshal(terms, &d.Terms) != nil {
+		return d, errors.New("stored terms cannot be decoded")
+	}
+	err = q.rows(ctx, `SELECT body FROM signals WHERE workspace = ? AND livemode = ? AND customer = ?
+		ORDER BY created DESC, id DESC LIMIT ?`, append(key, recentSignals), func(rows *sql.Rows) error {
+		var body []byte
+		if err := rows.Scan(&body); err != nil {
+			return err
+		}
+		sig, err := decodeSignal(body)
+		d.Signals = append(d.Signals, sig)
+		return err
+	})
+	if err != nil {
+		return d, fmt.Errorf("signals: %w", err)
+	}
+	return d, readHistory(ctx, q, key, dayOf(s.clock.Now())-historyDays, &d.History)
+}
+
+// readHistory also takes the last point before the first day, from which the days without a point follow.
+func readHistory(ctx context.Context, q querier, key []any, from int64, out *[]ScorePoint) error {
+	err := q.rows(ctx, `SELECT day, score, tier, p30 FROM score_history WHERE workspace = ? AND livemode = ? AND customer = ?
+		AND day >= COALESCE((SELECT MAX(day) FROM score_history
+			WHERE workspace = ? AND livemode = ? AND customer = ? AND day <= ?), 0)
+		ORDER BY day`, append(append(append([]any{}, key...), key...), from), func(rows *sql.Rows) error {
+		var p ScorePoint
+		var day int64
+		err := rows.Scan(&day, &p.Score, &p.Tier, &p.P30)
+		p.Day = time.Unix(day*secondsADay, 0).UTC()
+		*out = append(*out, p)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	return nil
+}
 
 // Counts counts the workspace's customers and signals.
-func (s *Store) Counts(ctx context.Context, workspace string) (Counts, error) { return Counts{}, nil }
-
-// Erase removes everything the workspace's events left behind and destroys its data key.
-func (s *Store) Erase(ctx context.Context, workspace string) (ErasedCounts, error) {
-	return ErasedCounts{}, nil
+func (s *Store) Counts(ctx context.Context, workspace string) (Counts, error) {
+	var c Counts
+	err := s.view(ctx, func(q querier) error {
+		w, ok, err := readScope(ctx, q, workspace, ModeAuto)
+		if err != nil || !ok {
+			return err
+		}
+		key := []any{w.scope.Workspace, bit(w.scope.Livemode)}
+		err = q.row(ctx, `SELECT customers, signals FROM totals WHERE workspace = ? AND livemode = ?`, key...).
+			Scan(&c.Customers, &c.Signals)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		return q.row(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN tier_rank = 0 THEN 1 ELSE 0 END), 0) FROM customers
+			WHERE workspace = ? AND livemode = ? AND segment = 1`, key...).Scan(&c.AtRisk, &c.Critical)
+	})
+	if err != nil {
+		return Counts{}, fmt.Errorf("count customers: %w", err)
+	}
+	return c, nil
 }

@@ -30,6 +30,9 @@ func (sqliteDialect) rebind(query string) string { return query }
 // locks is false: BEGIN IMMEDIATE admits one writer at a time, over all processes.
 func (sqliteDialect) locks() bool { return false }
 
+// snapshot needs no isolation level: with a write-ahead log every read transaction is one.
+func (sqliteDialect) snapshot() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }
+
 func (d sqliteDialect) open(ctx context.Context) (writer, reader *sql.DB, err error) {
 	if d.path == "" {
 		return nil, nil, errors.New("the DSN names no file")

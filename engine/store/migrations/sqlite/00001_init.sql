@@ -10,8 +10,7 @@ CREATE TABLE workspaces (
     has_live   INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
--- Clustered by customer: a rebuild reads one range, and a signal's customer never changes, so this key is as unique as
--- (workspace, id) and saves a second index.
+-- A signal's customer never changes, so this key is as unique as (workspace, id), and it also finds a customer's signals.
 CREATE TABLE signals (
     workspace  TEXT    NOT NULL,
     livemode   INTEGER NOT NULL,
@@ -23,7 +22,7 @@ CREATE TABLE signals (
     provenance TEXT    NOT NULL,
     body       BLOB    NOT NULL,
     PRIMARY KEY (workspace, livemode, customer, id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE events (
     workspace TEXT    NOT NULL,
@@ -60,7 +59,7 @@ CREATE TABLE customers (
     identity_created INTEGER NOT NULL,
     identity_id      TEXT    NOT NULL,
     PRIMARY KEY (workspace, livemode, customer)
-) WITHOUT ROWID;
+);
 CREATE INDEX customers_at_risk ON customers (workspace, livemode, tier_rank, neg_score, neg_mrr, customer) WHERE segment = 1;
 CREATE INDEX customers_due ON customers (next_change_at, workspace, livemode, customer) WHERE next_change_at IS NOT NULL;
 

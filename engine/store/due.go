@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Due returns at most limit customers whose score changes at or before now, the longest due first. It is the one read
+// that spans workspaces, and it returns keys only. Customers that another engine is working on are left to it.
+func (t *Tx) Due(ctx context.Context, now time.Time, limit int) ([]CustomerKey, error) {
+	var keys []CustomerKey
+	err := t.querier().rows(ctx, `SELECT workspace, livemode, customer FROM customers
+		WHERE next_change_at IS NOT NULL AND next_change_at <= ? ORDER BY next_change_at LIMIT ?`+
+		t.lock(` FOR UPDATE SKIP LOCKED`), []any{now.UnixMilli(), limit}, func(rows *sql.Rows) error {
+		var key CustomerKey
+		err := rows.Scan(&key.Workspace, &key.Livemode, &key.Customer)
+		keys = append(keys, key)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read due customers: %w", err)
+	}
+	return keys, nil
+}
+
+// NextDue returns when the next score changes by time alone, over all workspaces; ok is false when none does.
+func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
+	var ms sql.NullInt64
+	err = s.view(ctx, func(q querier) error {
+		return q.row(ctx, `SELECT MIN(next_change_at) FROM customers WHERE next_change_at IS NOT NULL`).Scan(&ms)
+	})
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("read the next due time: %w", err)
+	}
+	return fromMilli(ms.Int64), ms.Valid, nil
+}

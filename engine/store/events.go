@@ -1,0 +1,143 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ledgerKept is how long an event id is remembered. Stripe lists events for 30 days and sends one again for three.
+const ledgerKept = 35 * 24 * time.Hour
+
+// pruneRows bounds one pruning transaction.
+const pruneRows = 5000
+
+// EventRef names one Stripe event of a scope.
+type EventRef struct {
+	Scope
+	EventID string
+}
+
+func compareEvents(a, b EventRef) int {
+	return cmp.Or(compareScopes(a.Scope, b.Scope), strings.Compare(a.EventID, b.EventID))
+}
+
+// RecordEvents enters events in the ledger and returns those that were not in it.
+func (t *Tx) RecordEvents(ctx context.Context, refs []EventRef, at time.Time) (fresh map[EventRef]bool, err error) {
+	refs = unique(refs, compareEvents)
+	fresh = make(map[EventRef]bool, len(refs))
+	err = t.queryMany(ctx, statement{
+		head:  `INSERT INTO events (workspace, livemode, event_id, at) VALUES `,
+		tuple: `(?,?,?,?)`,
+		tail:  ` ON CONFLICT (workspace, livemode, event_id) DO NOTHING RETURNING workspace, livemode, event_id`,
+	}, len(refs), func(i int) []any {
+		return []any{refs[i].Workspace, bit(refs[i].Livemode), refs[i].EventID, at.UnixMilli()}
+	}, func(rows *sql.Rows) error {
+		var r EventRef
+		err := rows.Scan(&r.Workspace, &r.Livemode, &r.EventID)
+		fresh[r] = true
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("record events: %w", err)
+	}
+	return fresh, nil
+}
+
+// PruneEvents forgets event ids older than 35 days, a bounded part of them in each transaction, and returns how many.
+// It is maintenance over all workspaces and reads nothing of them.
+func (s *Store) PruneEvents(ctx context.Context) (pruned int, err error) {
+	cutoff := s.clock.Now().Add(-ledgerKept).UnixMilli()
+	for {
+		var n int
+		err := s.Update(ctx, func(tx *Tx) (err error) {
+			n, err = tx.exec(ctx, `DELETE FROM events WHERE (workspace, livemode, event_id) IN (
+				SELECT workspace, livemode, event_id FROM events WHERE at < ? ORDER BY at LIMIT ?)`, cutoff, pruneRows)
+			return err
+		})
+		if err != nil {
+			return pruned, fmt.Errorf("prune the ledger: %w", err)
+		}
+		pruned += n
+		if n < pruneRows {
+			return pruned, nil
+		}
+	}
+}
+
+// exec runs one statement and returns how many rows it affected.
+func (t *Tx) exec(ctx context.Context, query string, args ...any) (int, error) {
+	res, err := t.tx.ExecContext(ctx, t.store.dialect.rebind(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+// RecordFailed lists events as failed, replacing what was listed of them before.
+func (t *Tx) RecordFailed(ctx context.Context, workspace string, events []FailedEvent) error {
+	_, err := t.execMany(ctx, statement{
+		head: `INSERT INTO failed_events
+			(workspace, livemode, event_id, event_type, connection, account, reason, attempts, created, failed_at) VALUES `,
+		tuple: `(?,?,?,?,?,?,?,?,?,?)`,
+		tail: ` ON CONFLICT (workspace, livemode, event_id) DO UPDATE SET
+			event_type = excluded.event_type, connection = excluded.connection, account = excluded.account,
+			reason = excluded.reason, attempts = excluded.attempts, created = excluded.created, failed_at = excluded.failed_at`,
+	}, len(events), func(i int) []any {
+		e := events[i]
+		return []any{workspace, bit(e.Livemode), e.EventID, e.EventType, e.Connection, e.Account, e.Reason, e.Attempts,
+			e.Created.Unix(), e.FailedAt.UnixMilli()}
+	})
+	if err != nil {
+		return fmt.Errorf("record failed events: %w", err)
+	}
+	return nil
+}
+
+// ClearFailed takes events off the failed list, because they have been processed after all.
+func (t *Tx) ClearFailed(ctx context.Context, refs []EventRef) error {
+	refs = unique(refs, compareEvents)
+	_, err := t.execMany(ctx, statement{
+		head:  keysCTE,
+		tuple: keyTuple,
+		tail:  `) DELETE FROM failed_events WHERE (workspace, livemode, event_id) IN (SELECT workspace, livemode, id FROM k)`,
+	}, len(refs), func(i int) []any { return []any{refs[i].Workspace, bit(refs[i].Livemode), refs[i].EventID} })
+	if err != nil {
+		return fmt.Errorf("clear failed events: %w", err)
+	}
+	return nil
+}
+
+// Failed lists the workspace's failed events of both modes, newest first, 1000 at most.
+func (s *Store) Failed(ctx context.Context, workspace string) ([]FailedEvent, error) {
+	out := []FailedEvent{}
+	err := s.view(ctx, func(q querier) error {
+		return q.rows(ctx, `SELECT livemode, event_id, event_type, connection, account, reason, attempts, created, failed_at
+			FROM failed_events WHERE workspace = ? ORDER BY failed_at DESC, event_id LIMIT 1000`, []any{workspace},
+			func(rows *sql.Rows) error {
+				var e FailedEvent
+				var created, failedAt int64
+				err := rows.Scan(&e.Livemode, &e.EventID, &e.EventType, &e.Connection, &e.Account, &e.Reason, &e.Attempts,
+					&created, &failedAt)
+				e.Created, e.FailedAt = time.Unix(created, 0).UTC(), fromMilli(failedAt)
+				out = append(out, e)
+				return err
+			})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list failed events: %w", err)
+	}
+	return out, nil
+}
+
+// fromMilli is the time of unix milliseconds, in UTC; 0 is the zero time.
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
