@@ -1,0 +1,139 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrUnavailable is returned when the bus cannot take or give anything now: it is down, unreachable or full.
+var ErrUnavailable = errors.New("bus: unavailable")
+
+const (
+	// partitions spread a workspace's customers over subjects, so that engines can share the work by customer.
+	partitions = 16
+	// duplicateWindow is how long JetStream itself knows a message id again; the store's ledger takes over from there.
+	duplicateWindow = 10 * time.Minute
+	// signalAge bounds how long an engine may be away: Stripe itself keeps retrying for 3 days.
+	signalAge = 14 * 24 * time.Hour
+	// streamBytes bounds a stream; a full one refuses, and the receiver answers 503 so that Stripe keeps the events.
+	streamBytes = 4 << 30
+	// publishTimeout bounds how long an acknowledgement is waited for. Stripe gives up after 10 s and more.
+	publishTimeout = 5 * time.Second
+)
+
+// Options of a connection to the bus.
+type Options struct {
+	// Server embedded in this process; nil for an external one at URL.
+	Server *Server
+	// URL of an external NATS server or cluster, and the token it asks for.
+	URL, Token string
+	// Region token, "eu" or "us": nothing of one region is seen from another.
+	Region string
+	// Replicas of every stream and bucket: 1, or 3 on a cluster.
+	Replicas int
+	// Name of this client in the server's monitoring.
+	Name   string
+	Logger *slog.Logger
+}
+
+// Bus is one region's streams and buckets.
+type Bus struct {
+	conn     *nats.Conn
+	js       jetstream.JetStream
+	region   string
+	replicas int
+	log      *slog.Logger
+
+	live, backfill, tasks jetstream.Stream
+	buckets               buckets
+}
+
+// Open connects and makes streams and buckets where they are missing.
+func Open(ctx context.Context, opts Options) (*Bus, error) {
+	if opts.Region == "" || strings.ContainsAny(opts.Region, ".*> ") {
+		return nil, errors.New("bus: a region token is needed")
+	}
+	if opts.Logger == nil || (opts.Server == nil) == (opts.URL == "") {
+		return nil, errors.New("bus: a logger and either an embedded server or a URL are needed")
+	}
+	conn, err := dial(opts)
+	if err != nil {
+		return nil, fmt.Errorf("bus: connect: %w", err)
+	}
+	b := &Bus{conn: conn, region: opts.Region, replicas: max(1, opts.Replicas), log: opts.Logger}
+	if err := b.setUp(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func dial(opts Options) (*nats.Conn, error) {
+	options := []nats.Option{
+		nats.Name(opts.Name), nats.MaxReconnects(-1),
+		// A publish during an outage must fail at once, so that Stripe keeps the event, not wait in a buffer.
+		nats.ReconnectBufSize(-1),
+	}
+	if opts.Server != nil {
+		return opts.Server.connect(options...)
+	}
+	return nats.Connect(opts.URL, append(options, nats.Token(opts.Token))...)
+}
+
+func (b *Bus) setUp(ctx context.Context) (err error) {
+	if b.js, err = jetstream.New(b.conn, jetstream.WithPublishAsyncMaxPending(512)); err != nil {
+		return fmt.Errorf("bus: JetStream: %w", err)
+	}
+	for name, to := range map[string]*jetstream.Stream{"live": &b.live, "backfill": &b.backfill, "task": &b.tasks} {
+		*to, err = b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name:        strings.ToUpper("kustiq_" + name + "_" + b.region),
+			Description: "Kustiq: " + name,
+			Subjects:    []string{b.subject(name, ">")},
+			Retention:   jetstream.WorkQueuePolicy,
+			Discard:     jetstream.DiscardNew,
+			Storage:     jetstream.FileStorage,
+			MaxAge:      signalAge,
+			MaxBytes:    streamBytes,
+			Duplicates:  duplicateWindow,
+			Replicas:    b.replicas,
+		})
+		if err != nil {
+			return fmt.Errorf("bus: stream %s: %w", name, err)
+		}
+	}
+	b.buckets, err = openBuckets(ctx, b)
+	return err
+}
+
+// Close ends the connection after what was published is flushed.
+func (b *Bus) Close() { b.conn.Close() }
+
+// Connected tells whether the bus can be reached now.
+func (b *Bus) Connected() bool { return b.conn.IsConnected() }
+
+func (b *Bus) subject(tokens ...string) string {
+	return "kustiq." + b.region + "." + strings.Join(tokens, ".")
+}
+
+// signalSubject spreads by workspace and customer. A dot separates tokens and no Kubernetes name has an underscore, so
+// the replacement is one to one.
+func (b *Bus) signalSubject(stream string, m Message) string {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(m.customer()))
+	workspace := strings.ReplaceAll(m.Workspace, ".", "_")
+	return b.subject(stream, workspace, strconv.Itoa(int(hash.Sum32()%partitions)))
+}
+
+// unavailable marks an error of the bus itself, so that callers can tell it from a bad message.
+func unavailable(op string, err error) error {
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, op, err)
+}

@@ -1,0 +1,299 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/kustiq/kustiq/engine/signal"
+)
+
+var key = bytes.Repeat([]byte{7}, 32)
+
+type harness struct {
+	t      *testing.T
+	dir    string
+	server *Server
+	bus    *Bus
+}
+
+func start(t *testing.T) *harness {
+	t.Helper()
+	h := &harness{t: t, dir: t.TempDir()}
+	h.open()
+	t.Cleanup(h.close)
+	return h
+}
+
+func (h *harness) open() {
+	h.t.Helper()
+	var err error
+	log := slog.New(slog.DiscardHandler)
+	if h.server, err = StartServer(h.t.Context(), ServerOptions{Dir: h.dir, EncryptionKey: key, Logger: log}); err != nil {
+		h.t.Fatal(err)
+	}
+	if h.bus, err = Open(h.t.Context(), Options{Server: h.server, Region: "eu", Logger: log}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *harness) close() {
+	h.bus.Close()
+	_ = h.server.Close()
+}
+
+func message(event, customer string) Message {
+	return Message{
+		Workspace: "ns/w.x", Connection: "uid", Account: "acct_1", Livemode: true, EventID: event,
+		Signals: []signal.Signal{{ID: event, Kind: signal.PaymentFailed, Customer: customer}},
+	}
+}
+
+// consume handles batches until done says so.
+func (h *harness) consume(handle func([]Delivery) (done bool)) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
+	defer cancel()
+	err := h.bus.ConsumeSignals(ctx, ConsumeOptions{MaxBatch: 10}, func(_ context.Context, batch []Delivery) {
+		if handle(batch) {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		h.t.Fatalf("consume: %v", err)
+	}
+}
+
+func (h *harness) publish(m Message) (duplicate bool) {
+	h.t.Helper()
+	duplicate, err := h.bus.PublishLive(h.t.Context(), m)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return duplicate
+}
+
+func TestAMessageSurvivesARestartEncryptedAndOnce(t *testing.T) {
+	h := start(t)
+	if h.publish(message("evt_1", "cus_marker")) {
+		t.Error("the first is no duplicate")
+	}
+	if !h.publish(message("evt_1", "cus_marker")) {
+		t.Error("the second is a duplicate")
+	}
+	h.close()
+	_ = filepath.WalkDir(h.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if data, err := os.ReadFile(path); err != nil || bytes.Contains(data, []byte("cus_marker")) {
+			t.Errorf("%s holds the message in the clear (%v)", entry.Name(), err)
+		}
+		return nil
+	})
+	h.open()
+	var got []Delivery
+	h.consume(func(batch []Delivery) bool {
+		got = append(got, batch...)
+		if err := batch[0].Ack(); err != nil {
+			t.Error(err)
+		}
+		return true
+	})
+	if len(got) != 1 || got[0].Message.EventID != "evt_1" || got[0].Attempt != 1 || !got[0].Live {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnotherKeyDoesNotOpenTheFiles(t *testing.T) {
+	h := start(t)
+	h.publish(message("evt_1", "cus_1"))
+	h.close()
+	other := bytes.Repeat([]byte{8}, 32)
+	server, err := StartServer(t.Context(), ServerOptions{Dir: h.dir, EncryptionKey: other, Logger: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		_ = server.Close()
+		t.Error("opened with a wrong key")
+	}
+	h.open()
+}
+
+func TestLiveGoesAheadOfBackfill(t *testing.T) {
+	h := start(t)
+	for _, id := range []string{"b1", "b2", "b3"} {
+		if err := h.bus.PublishBackfill(t.Context(), []Message{message(id, "cus_1")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.publish(message("l1", "cus_1"))
+	var order []string
+	h.consume(func(batch []Delivery) bool {
+		// Nothing is acknowledged until all is seen, so that the first batch cannot make room for the order.
+		for _, d := range batch {
+			order = append(order, d.Message.EventID)
+			if !d.Live && len(order) == 1 {
+				return false
+			}
+		}
+		return len(order) >= 4
+	})
+	if live := indexOf(order, "l1"); live > 3 {
+		t.Errorf("order %v", order)
+	}
+}
+
+func indexOf(list []string, s string) int {
+	for i, x := range list {
+		if x == s {
+			return i
+		}
+	}
+	return len(list)
+}
+
+func TestNextPrefersLive(t *testing.T) {
+	live, backfill := make(chan fetched, 1), make(chan fetched, 1)
+	live <- fetched{deliveries: []Delivery{{Live: true}}}
+	backfill <- fetched{deliveries: []Delivery{{}}}
+	for _, want := range []bool{true, false} {
+		batch, err := next(t.Context(), live, backfill)
+		if err != nil || batch.deliveries[0].Live != want {
+			t.Errorf("live %v, %v; want %v", batch.deliveries[0].Live, err, want)
+		}
+	}
+}
+
+func TestAMessagePutBackComesAgain(t *testing.T) {
+	h := start(t)
+	h.publish(message("evt_1", "cus_1"))
+	attempts := 0
+	h.consume(func(batch []Delivery) bool {
+		attempts = batch[0].Attempt
+		if attempts == 1 {
+			_ = batch[0].Retry(time.Millisecond)
+			return false
+		}
+		_ = batch[0].Ack()
+		return true
+	})
+	if attempts != 2 {
+		t.Errorf("attempts %d", attempts)
+	}
+}
+
+func TestAClosedBusIsUnavailable(t *testing.T) {
+	h := start(t)
+	_ = h.server.Close()
+	if _, err := h.bus.PublishLive(t.Context(), message("evt_1", "cus_1")); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	h := start(t)
+	routes, ctx := h.bus.Routes(), t.Context()
+	if _, _, err := routes.Get(ctx, "a.live"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("get nothing: %v", err)
+	}
+	revision, err := routes.Create(ctx, "a.live", Route{Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := routes.Create(ctx, "a.live", Route{}); !errors.Is(err, ErrExists) {
+		t.Errorf("create again: %v", err)
+	}
+	newer, err := routes.Update(ctx, "a.live", Route{Account: "b"}, revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := routes.Update(ctx, "a.live", Route{}, revision); !errors.Is(err, ErrConflict) {
+		t.Errorf("update of an old revision: %v", err)
+	}
+	if err := routes.Claim(ctx, "a.live", revision); !errors.Is(err, ErrConflict) {
+		t.Errorf("claim of an old revision: %v", err)
+	}
+	if err := routes.Claim(ctx, "a.live", newer); err != nil {
+		t.Errorf("claim: %v", err)
+	}
+	if all, err := routes.All(ctx); err != nil || len(all) != 0 {
+		t.Errorf("all: %v, %v", all, err)
+	}
+	if err := routes.Delete(ctx, "never.there"); err != nil {
+		t.Errorf("delete nothing: %v", err)
+	}
+}
+
+func TestAWatchGivesWhatIsThereAndWhatComes(t *testing.T) {
+	h := start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := h.bus.Routes().Put(ctx, "a.live", Route{Account: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	err := h.bus.Routes().Watch(ctx, func(key string, value *Route) {
+		switch {
+		case value == nil:
+			seen = append(seen, "-"+key)
+			cancel()
+		case value.Account == "a":
+			seen = append(seen, "+"+key)
+			if err := h.bus.Routes().Delete(ctx, key); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if !errors.Is(err, context.Canceled) || len(seen) != 2 || seen[0] != "+a.live" || seen[1] != "-a.live" {
+		t.Errorf("%v, %v", seen, err)
+	}
+}
+
+func TestATaskIsTakenOnceAndAgainAfterRetry(t *testing.T) {
+	h := start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 2 {
+		if err := h.bus.PublishTask(ctx, "uid", Task{Kind: TaskBackfill, Backfill: &BackfillTask{UID: "uid"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var attempts []int
+	err := h.bus.ConsumeTasks(ctx, 1, func(_ context.Context, d TaskDelivery) {
+		attempts = append(attempts, d.Attempt)
+		if d.Attempt == 1 {
+			_ = d.Retry(time.Millisecond)
+			return
+		}
+		_ = d.Ack()
+		cancel()
+	})
+	if !errors.Is(err, context.Canceled) || len(attempts) != 2 {
+		t.Errorf("%v, %v", attempts, err)
+	}
+}
+
+func TestTheSameCodeReachesAServerByURL(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	server, err := StartServer(t.Context(), ServerOptions{Dir: t.TempDir(), EncryptionKey: key, Listen: "127.0.0.1:0", Token: "t", Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	if _, err := Open(t.Context(), Options{URL: server.ClientURL(), Token: "wrong", Region: "eu", Logger: log}); err == nil {
+		t.Error("a wrong token was let in")
+	}
+	b, err := Open(t.Context(), Options{URL: server.ClientURL(), Token: "t", Region: "eu", Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := b.PublishLive(t.Context(), message("evt_1", "cus_1")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,176 @@
+package bus
+
+import "github.com/kustiq/kustiq/engine/signal"
+
+// Message carries the signals of one Stripe event, or of one listed object, to the engine.
+type Message struct {
+	// Workspace is "namespace/name"; Connection the StripeConnection's uid; Account the acct_ id.
+	Workspace  string `json:"workspace"`
+	Connection string `json:"connection"`
+	Account    string `json:"account"`
+	Livemode   bool   `json:"livemode"`
+	// EventID and EventType are empty for a listed object.
+	EventID   string `json:"event_id,omitempty"`
+	EventType string `json:"event_type,omitempty"`
+	// Created is when it happened at Stripe, in unix seconds.
+	Created int64 `json:"created"`
+	// ReceivedAtMs is when it reached us, in unix milliseconds.
+	ReceivedAtMs int64           `json:"received_at_ms"`
+	Signals      []signal.Signal `json:"signals"`
+}
+
+// id makes a message known again: by its event, else by its first signal.
+func (m Message) id() string {
+	id := m.EventID
+	if id == "" && len(m.Signals) > 0 {
+		id = m.Signals[0].ID
+	}
+	return m.Workspace + "/" + m.Account + "/" + id
+}
+
+// customer of the first signal that names one.
+func (m Message) customer() string {
+	for _, s := range m.Signals {
+		if s.Customer != "" {
+			return s.Customer
+		}
+	}
+	return ""
+}
+
+// TaskKind says what a worker has to do.
+type TaskKind string
+
+// The kinds of tasks.
+const (
+	TaskBackfill TaskKind = "backfill"
+	TaskDispute  TaskKind = "dispute"
+)
+
+// Task is work for any one worker.
+type Task struct {
+	Kind     TaskKind      `json:"kind"`
+	Backfill *BackfillTask `json:"backfill,omitempty"`
+	// Dispute is a message whose dispute has no customer yet.
+	Dispute *Message `json:"dispute,omitempty"`
+}
+
+// BackfillTask asks for the history of one account.
+type BackfillTask struct {
+	// UID, Namespace and Name are the Backfill's; Connection is its StripeConnection's uid.
+	UID        string `json:"uid"`
+	Namespace  string `json:"namespace"`
+	Name       string `json:"name"`
+	Connection string `json:"connection"`
+	Workspace  string `json:"workspace"`
+	Account    string `json:"account"`
+	Livemode   bool   `json:"livemode"`
+	// Window is 30d, 90d or AllTime.
+	Window string `json:"window"`
+	// Until is when live events took over, in unix seconds: nothing later is read.
+	Until int64 `json:"until"`
+}
+
+// Route tells the receiver whose events an account's are. Its key is RouteKey.
+type Route struct {
+	Workspace  string `json:"workspace"`
+	Connection string `json:"connection"`
+	Namespace  string `json:"namespace"`
+	Name       string `json:"name"`
+	Account    string `json:"account"`
+	Livemode   bool   `json:"livemode"`
+	// Since is when the account was connected, in unix seconds.
+	Since int64 `json:"since"`
+}
+
+// RouteKey is the key of an account's route in one mode.
+func RouteKey(account string, livemode bool) string { return account + "." + ModeToken(livemode) }
+
+// ModeToken is "live" or "test".
+func ModeToken(livemode bool) string {
+	if livemode {
+		return "live"
+	}
+	return "test"
+}
+
+// Endpoint tells the receiver which signing secrets are good. Its key is ModeToken.
+type Endpoint struct {
+	// ID of the endpoint that Stripe uses now.
+	ID string `json:"id"`
+	// Secrets are sealed with the bus keyset, each in the context "endpoint/" and the id at the same index of SecretIDs.
+	Secrets   [][]byte `json:"secrets"`
+	SecretIDs []string `json:"secret_ids"`
+}
+
+// Health is what the receiver saw of one connection. Its key is the connection's uid. Times are unix seconds.
+type Health struct {
+	Accepted          int64  `json:"accepted"`
+	Duplicates        int64  `json:"duplicates"`
+	Ignored           int64  `json:"ignored"`
+	LastEventAt       int64  `json:"last_event_at"`
+	LastVerifiedAt    int64  `json:"last_verified_at"`
+	RejectedSignature int64  `json:"rejected_signature"`
+	RejectedAge       int64  `json:"rejected_age"`
+	LastRejectedAt    int64  `json:"last_rejected_at"`
+	LastRejectedCode  string `json:"last_rejected_code,omitempty"`
+	// SkewSeconds of the last event rejected for its age: positive when the event lay in the past.
+	SkewSeconds int64 `json:"skew_seconds"`
+	// DeauthorizedAt is when Stripe said that the account withdrew its grant.
+	DeauthorizedAt int64 `json:"deauthorized_at"`
+	// AccountUpdatedAt is when Stripe said that the account changed.
+	AccountUpdatedAt int64 `json:"account_updated_at"`
+}
+
+// Progress of a backfill. Its key is the Backfill's uid. Times are unix seconds.
+type Progress struct {
+	Phase       string                      `json:"phase"`
+	Percent     int                         `json:"percent"`
+	Objects     int64                       `json:"objects"`
+	Requests    int64                       `json:"requests"`
+	Signals     int64                       `json:"signals"`
+	Throttled   int64                       `json:"throttled"`
+	Resources   map[string]ResourceProgress `json:"resources,omitempty"`
+	StartedAt   int64                       `json:"started_at"`
+	CompletedAt int64                       `json:"completed_at"`
+	// Code and Message say why it failed or waits.
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// The phases of Progress.
+const (
+	PhasePending   = "Pending"
+	PhaseRunning   = "Running"
+	PhaseSucceeded = "Succeeded"
+	PhaseFailed    = "Failed"
+)
+
+// ResourceProgress of one listed resource. Cursor is the last object whose signals are durable.
+type ResourceProgress struct {
+	Objects int64  `json:"objects"`
+	Done    bool   `json:"done"`
+	Cursor  string `json:"cursor,omitempty"`
+}
+
+// Offer lets the dashboard send somebody to Stripe's consent page. Its key is the connection's uid.
+type Offer struct {
+	// AuthorizeURL lacks state and redirect_uri.
+	AuthorizeURL string `json:"authorize_url"`
+	Livemode     bool   `json:"livemode"`
+}
+
+// Grant hands an OAuth code from the dashboard to the operator. Its key is the connection's uid.
+type Grant struct {
+	// SealedCode is sealed with the bus keyset in the context "grant/" and the uid.
+	SealedCode []byte `json:"sealed_code,omitempty"`
+	// At is in unix seconds.
+	At int64 `json:"at"`
+	// Error is Stripe's, such as access_denied; then there is no code.
+	Error string `json:"error,omitempty"`
+}
+
+// Nonce marks an OAuth state as used. Its key is the state's nonce.
+type Nonce struct {
+	UsedAt int64 `json:"used_at"`
+}
