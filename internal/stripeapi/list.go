@@ -37,6 +37,8 @@ type Page struct {
 	HasMore bool
 	// LastID is the id to continue after; "" on an empty page.
 	LastID string
+	// LastCreated is that object's creation in unix seconds; 0 when it has none.
+	LastCreated int64
 }
 
 // lists are the resources that may be listed. Everything else is refused: Kustiq asks for no other permission.
@@ -64,9 +66,14 @@ func (c *AccountClient) List(ctx context.Context, resource string, p ListParams)
 	}
 	page := Page{Items: list.Data, HasMore: list.HasMore}
 	if n := len(list.Data); n > 0 {
-		if page.LastID = idOf(list.Data[n-1]); page.LastID == "" {
+		var last struct {
+			ID      string `json:"id"`
+			Created int64  `json:"created"`
+		}
+		if json.Unmarshal(list.Data[n-1], &last) != nil || last.ID == "" {
 			return Page{}, &Error{Op: op, Status: http.StatusOK, cause: fmt.Errorf("%w: object without id", ErrUnreadable)}
 		}
+		page.LastID, page.LastCreated = last.ID, last.Created
 	} else if list.HasMore {
 		return Page{}, &Error{Op: op, Status: http.StatusOK, cause: fmt.Errorf("%w: empty page with more", ErrUnreadable)}
 	}

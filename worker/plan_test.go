@@ -1,0 +1,163 @@
+package worker
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/stripeapi"
+)
+
+var until = time.Date(2024, 6, 1, 12, 0, 0, 0, time.UTC)
+
+func TestPlan(t *testing.T) {
+	recent := until.Add(-30*day + time.Hour).Unix()
+	events := section{name: "events", params: stripeapi.ListParams{Types: signal.EventTypes(), CreatedGTE: recent, CreatedLTE: until.Unix()}}
+	customers := section{name: "customers", params: stripeapi.ListParams{CreatedLTE: until.Unix()},
+		happened: signal.ObjectOptions{Until: until.Unix()}}
+	subscriptions := stripeapi.ListParams{Status: "all", CreatedLTE: until.Unix()}
+	quarter := signal.ObjectOptions{From: until.Add(-90 * day).Unix(), Until: recent - 1}
+	ever := signal.ObjectOptions{Until: recent - 1}
+	tests := map[string][]section{
+		"30d": {events, customers, {name: "subscriptions", params: subscriptions, happened: signal.ObjectOptions{From: recent, Until: recent - 1}}},
+		"90d": {events, customers, {name: "subscriptions", params: subscriptions, happened: quarter},
+			{name: "invoices", happened: quarter, params: stripeapi.ListParams{CreatedGTE: until.Add(-150 * day).Unix(), CreatedLTE: recent - 1}},
+			{name: "charges", happened: quarter, params: stripeapi.ListParams{CreatedGTE: quarter.From, CreatedLTE: recent - 1,
+				Expand: []string{"data.invoice"}}},
+			{name: "disputes", happened: quarter, params: stripeapi.ListParams{CreatedGTE: quarter.From, CreatedLTE: recent - 1,
+				Expand: []string{"data.charge"}}}},
+		"AllTime": {events, customers, {name: "subscriptions", params: subscriptions, happened: ever},
+			{name: "invoices", happened: ever, params: stripeapi.ListParams{CreatedLTE: recent - 1}},
+			{name: "charges", happened: ever, params: stripeapi.ListParams{CreatedLTE: recent - 1, Expand: []string{"data.invoice"}}},
+			{name: "disputes", happened: ever, params: stripeapi.ListParams{CreatedLTE: recent - 1, Expand: []string{"data.charge"}}}},
+	}
+	for window, want := range tests {
+		t.Run(window, func(t *testing.T) {
+			got, err := plan(window, until, until)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range max(len(got), len(want)) {
+				if i >= len(got) || i >= len(want) || !reflect.DeepEqual(got[i], want[i]) {
+					t.Fatalf("section %d:\ngot  %+v\nwant %+v", i, got, want)
+				}
+			}
+		})
+	}
+	if _, err := plan("a year", until, until); err == nil {
+		t.Fatal("an unknown window was planned")
+	}
+}
+
+// A task that waited for days in the queue can no longer see as many events; what they no longer reach is read from
+// objects, without a gap.
+func TestPlanOfALateStartHasNoGap(t *testing.T) {
+	sections, err := plan("90d", until, until.Add(5*day))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := sections[0].params.CreatedGTE
+	if first != until.Add(-25*day+time.Hour).Unix() {
+		t.Fatalf("events from %s", time.Unix(first, 0).UTC())
+	}
+	for _, s := range sections[2:] {
+		if s.happened.Until != first-1 {
+			t.Errorf("%s until %s", s.name, time.Unix(s.happened.Until, 0).UTC())
+		}
+	}
+}
+
+func TestPlanOfAMonthStartedLate(t *testing.T) {
+	sections, err := plan("30d", until, until.Add(5*day))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sections) != 6 || sections[3].happened.From != until.Add(-30*day).Unix() {
+		t.Fatalf("the five days that events no longer reach are not read: %+v", sections)
+	}
+}
+
+func TestCovered(t *testing.T) {
+	bounded := section{params: stripeapi.ListParams{CreatedGTE: 1000, CreatedLTE: 2000}}
+	for oldest, want := range map[int64]float64{2000: 0, 1500: 0.5, 1000: 1, 900: 1, 2500: 0} {
+		if got := covered(bounded, oldest, 7); got != want {
+			t.Errorf("bounded, oldest %d: %v, want %v", oldest, got, want)
+		}
+	}
+	open := section{params: stripeapi.ListParams{CreatedLTE: 2000}}
+	before := -1.0
+	for objects := int64(0); objects <= 1e6; objects += 5e4 {
+		got := covered(open, 1500, objects)
+		if got <= before || got >= 1 {
+			t.Fatalf("open, %d objects: %v after %v", objects, got, before)
+		}
+		before = got
+	}
+}
+
+func TestPercent(t *testing.T) {
+	sections := []section{{name: "a"}, {name: "b"}}
+	done := func(names ...string) bus.Progress {
+		p := bus.Progress{Resources: map[string]bus.ResourceProgress{}}
+		for _, n := range names {
+			p.Resources[n] = bus.ResourceProgress{Done: true}
+		}
+		return p
+	}
+	high := done("a")
+	high.Percent = 80
+	tests := []struct {
+		p       bus.Progress
+		current float64
+		want    int
+	}{
+		{done(), 0, 0}, {done(), 0.5, 25}, {done("a"), 0, 50}, {done("a"), 0.5, 75}, {done("a", "b"), 0, 99}, {high, 0, 80},
+	}
+	for _, tc := range tests {
+		if got := percent(sections, tc.p, tc.current); got != tc.want {
+			t.Errorf("%v at %v: %d, want %d", tc.p.Resources, tc.current, got, tc.want)
+		}
+	}
+}
+
+func TestRetries(t *testing.T) {
+	var total time.Duration
+	attempt := 1
+	for ; ; attempt++ {
+		wait, ok := nextRetry(attempt)
+		if !ok {
+			break
+		}
+		total += wait
+	}
+	if attempt != 6 || total != 14*time.Hour+36*time.Minute {
+		t.Errorf("%d attempts in %s", attempt, total)
+	}
+	previous := time.Duration(0)
+	for attempt := 1; attempt < backfillPatience; attempt++ {
+		wait, ok := nextResume(attempt)
+		if !ok || wait < previous || wait > maxBackfillWait {
+			t.Fatalf("attempt %d: %s after %s", attempt, wait, previous)
+		}
+		previous = wait
+	}
+	if _, ok := nextResume(backfillPatience); ok {
+		t.Error("a backfill is repeated for ever")
+	}
+}
+
+func TestThrottleWait(t *testing.T) {
+	tests := []struct {
+		refused     int
+		asked, want time.Duration
+	}{
+		{1, 0, time.Second}, {2, 0, 2 * time.Second}, {5, 0, 16 * time.Second}, {50, 0, 32 * time.Second}, {1, 7 * time.Second, 7 * time.Second},
+	}
+	for _, tc := range tests {
+		if got := throttleWait(tc.refused, tc.asked); got != tc.want {
+			t.Errorf("refusal %d, asked %s: %s, want %s", tc.refused, tc.asked, got, tc.want)
+		}
+	}
+}

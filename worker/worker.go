@@ -1,0 +1,108 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/stripeapi"
+	"github.com/kustiq/kustiq/internal/tokenstore"
+)
+
+// concurrency is how many tasks one worker runs at a time. A backfill waits for Stripe most of the time.
+const concurrency = 4
+
+// TokenSource gives the token of a connection, by the connection's uid. It returns tokenstore.ErrNotFound when there
+// is none, which is how a disconnected account looks.
+type TokenSource interface {
+	Load(ctx context.Context, uid string) (tokenstore.Record, error)
+}
+
+// Options of a Worker. All are required.
+type Options struct {
+	Bus     *bus.Bus
+	Tokens  TokenSource
+	API     *stripeapi.API
+	Clock   clock.WithTicker
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Worker runs tasks from the bus.
+type Worker struct {
+	bus     *bus.Bus
+	tokens  TokenSource
+	api     *stripeapi.API
+	clock   clock.WithTicker
+	log     *slog.Logger
+	metrics *metrics
+	limits  *limiters
+}
+
+// New checks the options and registers the metrics.
+func New(o Options) (*Worker, error) {
+	if o.Bus == nil || o.Tokens == nil || o.API == nil || o.Clock == nil || o.Logger == nil || o.Metrics == nil {
+		return nil, errors.New("worker: New needs every option")
+	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("worker: register metrics: %w", err)
+	}
+	return &Worker{
+		bus: o.Bus, tokens: o.Tokens, api: o.API, clock: o.Clock, log: o.Logger, metrics: m, limits: newLimiters(o.Clock),
+	}, nil
+}
+
+// Run takes tasks until ctx ends. Tasks under way are handed back to the bus then; none is running when Run returns.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.bus.ConsumeTasks(ctx, concurrency, w.handle); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("worker: consume tasks: %w", err)
+	}
+	return nil
+}
+
+// settlement is how one delivery of a task ends.
+type settlement struct {
+	// outcome is a label of the task metric.
+	outcome string
+	// again asks for another delivery after this long; 0 means that the task is over.
+	again time.Duration
+	// leave neither acknowledges nor asks again: another worker has the task.
+	leave bool
+}
+
+func (w *Worker) handle(ctx context.Context, d bus.TaskDelivery) {
+	var s settlement
+	switch {
+	case d.Task.Kind == bus.TaskBackfill && d.Task.Backfill != nil:
+		s = w.backfill(ctx, d, *d.Task.Backfill)
+	case d.Task.Kind == bus.TaskDispute && d.Task.Dispute != nil:
+		s = w.dispute(ctx, d, *d.Task.Dispute)
+	default:
+		w.log.Error("task of an unknown kind dropped", "kind", d.Task.Kind)
+		s = settlement{outcome: "unknown"}
+	}
+	w.metrics.tasks.WithLabelValues(string(d.Task.Kind), s.outcome).Inc()
+	var err error
+	switch {
+	case s.leave:
+		return
+	case s.again > 0:
+		err = d.Retry(s.again)
+	default:
+		err = d.Ack()
+	}
+	if err != nil {
+		// The bus delivers it again by itself; every task is safe to repeat.
+		w.log.Warn("settle task", "kind", d.Task.Kind, "outcome", s.outcome, "error", err)
+	}
+}
+
+// interrupted is the settlement of a task that a shutdown cut short: another worker may have it at once.
+func interrupted() settlement { return settlement{outcome: "interrupted", again: time.Second} }
