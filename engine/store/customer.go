@@ -186,7 +186,7 @@ func (t *Tx) customerRow(r *CustomerRecord) ([]any, error) {
 	if err := t.sealPerson(r); err != nil {
 		return nil, err
 	}
-	return []any{r.Workspace, bit(r.Livemode), r.Customer, r.State, string(e.Tier), tierRank(string(e.Tier)), -e.Score,
+	return []any{r.Workspace, bit(r.Livemode), r.Customer, r.State, string(e.Tier), tierRank(e.Tier), -e.Score,
 		0 - e.MRR, e.P30, e.Currency, bit(e.Segment), r.TopReason, terms, e.ModelVersion, string(r.last.kind),
 		r.last.created, r.last.id, r.EvaluatedAt.UnixMilli(), ceilMilli(e.NextChangeAt), r.FreshnessMs,
 		r.identity.sealed, r.identity.created, r.identity.id}, nil
@@ -252,15 +252,15 @@ func ceilMilli(t time.Time) any {
 }
 
 // tierRank is the first part of the order. Tiers outside the at-risk segment come last.
-func tierRank(tier string) int {
+func tierRank(tier scoring.Tier) int {
 	switch tier {
-	case "Critical":
+	case scoring.Critical:
 		return 0
-	case "Leaving":
+	case scoring.Leaving:
 		return 1
-	case "Normal":
+	case scoring.Normal:
 		return 2
-	case "Churned":
+	case scoring.Churned:
 		return 3
 	}
 	return 4

@@ -10,7 +10,8 @@ import (
 )
 
 // keyring opens workspaces' data keys. A data key is a keyset, sealed by the "identity" vault and kept in the
-// workspaces table; without it the workspace's identities cannot be read, in the database or in any backup.
+// workspaces table; without it no copy of the workspace's identities can be read. A backup of the whole database has
+// that table in it: leave the table out of it, or let backups expire.
 type keyring struct {
 	root *vault.Vault
 

@@ -51,7 +51,7 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	args := []any{w.scope.Workspace, bit(w.scope.Livemode)}
 	if q.Tier != "" {
 		where += ` AND tier_rank = ?`
-		args = append(args, tierRank(q.Tier))
+		args = append(args, tierRank(scoring.Tier(q.Tier)))
 	}
 	if err := db.row(ctx, `SELECT COUNT(*)`+where, args...).Scan(&page.Total); err != nil {
 		return fmt.Errorf("count: %w", err)

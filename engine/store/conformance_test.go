@@ -1,0 +1,21 @@
+package store_test
+
+import (
+	"testing"
+)
+
+// conformance is what both dialects must pass. Every part gets a fresh database.
+func conformance(t *testing.T, open func(t testing.TB) *fixture) {
+	for name, part := range map[string]func(t *testing.T, f *fixture){
+		"ledger": testLedger, "pruning": testPruning, "signals": testSignals, "bad signal": testBadSignal,
+		"order and pages": testOrder, "tiers and cursors": testCursors, "isolation": testIsolation, "modes": testModes,
+		"detail": testDetail, "newest identity": testNewestIdentity, "last signal": testLastSignal,
+		"identities at rest": testAtRest, "erasure": testErasure, "erased key": testErasedKey, "rollback": testRollback,
+		"writers of one customer": testWriters, "erasing while writing": testEraseRace, "due": testDue,
+		"failed": testFailed, "history": testHistory, "coming back": testReopen, "large batch": testLargeBatch,
+	} {
+		t.Run(name, func(t *testing.T) { part(t, open(t)) })
+	}
+}
+
+func TestSQLite(t *testing.T) { conformance(t, newSQLite) }
