@@ -1,6 +1,12 @@
 package signal
 
-// The event names that carry signals.
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// The event names that carry signals, and those about the account itself.
 const (
 	eventCustomerCreated     = "customer.created"
 	eventCustomerUpdated     = "customer.updated"
@@ -30,16 +36,117 @@ func ControlEventTypes() []string {
 	return []string{eventAccountDeauthorized, eventAccountUpdated}
 }
 
-// Event is the allow-listed projection of a Stripe event.
+// Event is the allow-listed projection of a Stripe event: its envelope, and of its object only the fields that
+// Classify reads. It keeps no reference to the body it was decoded from.
 type Event struct {
-	ID, Type, Account string
-	Created           int64
-	Livemode          bool
-	APIVersion        string
+	ID   string
+	Type string
+	// Account is the connected account; empty for an event of the platform itself.
+	Account string
+	// Created is in unix seconds.
+	Created    int64
+	Livemode   bool
+	APIVersion string
+
+	customer     *customerObject
+	invoice      *invoiceObject
+	subscription *subscriptionObject
+	previous     *previousAttributes
+	dispute      *disputeObject
+	charge       *chargeObject
 }
 
-// DecodeEvent projects a Stripe event onto the allow-list. Its errors never contain text of the body.
-func DecodeEvent(body []byte) (*Event, error) { panic("unfinished") }
+// Errors of a decoded body. None of them, nor what wraps them, ever quotes the body.
+var (
+	// ErrNotJSON says that the body is no JSON value.
+	ErrNotJSON = errors.New("not valid JSON")
+	// ErrShape says that a field that is read has another type than Stripe documents.
+	ErrShape = errors.New("a field has an unexpected type")
+	// ErrIncomplete says that a field without which nothing can be told is missing.
+	ErrIncomplete = errors.New("a required field is missing")
+	// ErrUnsupported says that an object is of no kind that signals are read from.
+	ErrUnsupported = errors.New("unsupported object")
+)
 
-// Classify turns an event into zero or more signals.
-func Classify(e *Event) ([]Signal, error) { panic("unfinished") }
+type envelope struct {
+	Object     string `json:"object"`
+	ID         string `json:"id"`
+	Type       string `json:"type"`
+	Account    string `json:"account"`
+	Created    int64  `json:"created"`
+	Livemode   bool   `json:"livemode"`
+	APIVersion string `json:"api_version"`
+	Data       struct {
+		Object   json.RawMessage `json:"object"`
+		Previous json.RawMessage `json:"previous_attributes"`
+	} `json:"data"`
+}
+
+// DecodeEvent projects the JSON of a Stripe event, of any API version since 2018, onto the allow-list. Of events that
+// carry no signal only the envelope is kept. The error is ErrNotJSON, ErrShape or ErrIncomplete.
+func DecodeEvent(body []byte) (*Event, error) {
+	var env envelope
+	if err := decode(body, &env); err != nil {
+		return nil, fmt.Errorf("decode event: %w", err)
+	}
+	if env.ID == "" || env.Type == "" || env.Created <= 0 || (env.Object != "" && env.Object != "event") {
+		return nil, fmt.Errorf("decode event: not a Stripe event: %w", ErrIncomplete)
+	}
+	e := &Event{
+		ID: env.ID, Type: env.Type, Account: env.Account, Created: env.Created, Livemode: env.Livemode,
+		APIVersion: env.APIVersion,
+	}
+	if err := e.project(env.Data.Object, env.Data.Previous); err != nil {
+		return nil, fmt.Errorf("decode event data: %w", err)
+	}
+	return e, nil
+}
+
+// project decodes the event's object into the narrow struct of its type; other types are left unread.
+func (e *Event) project(object, previous json.RawMessage) error {
+	var target any
+	switch e.Type {
+	case eventCustomerCreated, eventCustomerUpdated:
+		e.customer = new(customerObject)
+		target = e.customer
+	case eventInvoiceFinalized, eventPaymentFailed, eventPaymentSucceeded:
+		e.invoice = new(invoiceObject)
+		target = e.invoice
+	case eventSubscriptionUpdated, eventSubscriptionPaused, eventSubscriptionResumed, eventSubscriptionDeleted:
+		e.subscription = new(subscriptionObject)
+		target = e.subscription
+	case eventDisputeCreated:
+		e.dispute = new(disputeObject)
+		target = e.dispute
+	case "charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.updated":
+		e.charge = new(chargeObject) // for ChargeOwner only
+		target = e.charge
+	default:
+		return nil
+	}
+	if len(object) == 0 {
+		return ErrIncomplete
+	}
+	if err := decode(object, target); err != nil {
+		return err
+	}
+	if e.Type != eventSubscriptionUpdated || len(previous) == 0 {
+		return nil
+	}
+	e.previous = new(previousAttributes)
+	return decode(previous, e.previous)
+}
+
+// ChargeOwner tells which customer an event's charge belongs to, when the event says so. A dispute names only its
+// charge, so an offline reader can complete it from the other events it has; it is never published or stored.
+func (e *Event) ChargeOwner() (charge, customer string, ok bool) {
+	switch {
+	case e.invoice != nil:
+		charge, customer = e.invoice.Charge.ID, string(e.invoice.Customer)
+	case e.charge != nil:
+		charge, customer = e.charge.ID, string(e.charge.Customer)
+	case e.dispute != nil:
+		charge, customer = e.dispute.Charge.ID, e.dispute.Charge.Customer
+	}
+	return charge, customer, charge != "" && customer != ""
+}

@@ -89,15 +89,18 @@ type Subscription struct {
 	ID     string `json:"id"`
 	Status string `json:"status,omitempty"`
 	// Currency is the ISO code in lower case.
-	Currency          string   `json:"currency,omitempty"`
-	Start             int64    `json:"start,omitempty"`
-	MRR               *float64 `json:"mrr,omitempty"`
-	PreviousMRR       *float64 `json:"previous_mrr,omitempty"`
-	IntervalMonths    float64  `json:"interval_months,omitempty"`
-	CurrentPeriodEnd  int64    `json:"current_period_end,omitempty"`
-	CancelAtPeriodEnd bool     `json:"cancel_at_period_end,omitempty"`
-	Paused            bool     `json:"paused,omitempty"`
-	EndedAt           int64    `json:"ended_at,omitempty"`
+	Currency         string   `json:"currency,omitempty"`
+	Start            int64    `json:"start,omitempty"`
+	MRR              *float64 `json:"mrr,omitempty"`
+	PreviousMRR      *float64 `json:"previous_mrr,omitempty"`
+	IntervalMonths   float64  `json:"interval_months,omitempty"`
+	CurrentPeriodEnd int64    `json:"current_period_end,omitempty"`
+	// CancelAtPeriodEnd says that an end is scheduled, by cancel_at_period_end or by a near cancel_at.
+	CancelAtPeriodEnd bool  `json:"cancel_at_period_end,omitempty"`
+	Paused            bool  `json:"paused,omitempty"`
+	EndedAt           int64 `json:"ended_at,omitempty"`
+	// TrialEnd is when the trial ended or will end; 0 without one. An active subscription has paid only after it.
+	TrialEnd int64 `json:"trial_end,omitempty"`
 }
 
 // Dispute names a dispute and the charge that leads to its customer.

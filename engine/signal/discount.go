@@ -1,0 +1,84 @@
+package signal
+
+import "bytes"
+
+// discountObject is a coupon in force. Since 2024 a list of discounts may hold bare ids, which tell nothing.
+type discountObject struct {
+	Coupon *couponObject
+	End    int64
+}
+
+type couponObject struct {
+	PercentOff decimal `json:"percent_off"`
+	AmountOff  decimal `json:"amount_off"`
+	Currency   string  `json:"currency"`
+	Duration   string  `json:"duration"`
+}
+
+// UnmarshalJSON accepts a discount, with its coupon of old or under its source, or an id.
+func (d *discountObject) UnmarshalJSON(raw []byte) error {
+	*d = discountObject{}
+	if !bytes.HasPrefix(raw, []byte("{")) {
+		return nil
+	}
+	var object struct {
+		Coupon optionalCoupon `json:"coupon"`
+		End    int64          `json:"end"`
+		Source struct {
+			Coupon optionalCoupon `json:"coupon"`
+		} `json:"source"`
+	}
+	if err := decode(raw, &object); err != nil {
+		return err
+	}
+	d.End, d.Coupon = object.End, object.Coupon.coupon
+	if d.Coupon == nil {
+		d.Coupon = object.Source.Coupon.coupon
+	}
+	return nil
+}
+
+type optionalCoupon struct{ coupon *couponObject }
+
+func (o *optionalCoupon) UnmarshalJSON(raw []byte) error {
+	if !bytes.HasPrefix(raw, []byte("{")) {
+		return nil
+	}
+	o.coupon = new(couponObject)
+	return decode(raw, o.coupon)
+}
+
+// discounts are those on the whole subscription: the list of newer payloads, or the single one of older ones.
+func (s *subscriptionObject) discounts() []discountObject { return oneOrMany(s.Discount, s.Discounts) }
+
+func (i *invoiceObject) discounts() []discountObject { return oneOrMany(i.Discount, i.Discounts) }
+
+func oneOrMany(one *discountObject, many []discountObject) []discountObject {
+	for i := range many {
+		if many[i].Coupon != nil {
+			return many
+		}
+	}
+	if one != nil {
+		return []discountObject{*one}
+	}
+	return nil
+}
+
+// discounted applies the discounts in force at an instant to a monthly value. A fixed amount is taken off each
+// invoice, hence once an interval. A coupon for a single invoice does not change what recurs.
+func discounted(monthly, months float64, discounts []discountObject, currency string, at int64) float64 {
+	for _, d := range discounts {
+		c := d.Coupon
+		if c == nil || c.Duration == "once" || (d.End > 0 && d.End <= at) {
+			continue
+		}
+		switch {
+		case c.PercentOff.Known:
+			monthly *= 1 - min(max(c.PercentOff.Value, 0), 100)/100
+		case c.AmountOff.Known && months > 0 && (c.Currency == "" || c.Currency == currency):
+			monthly -= max(c.AmountOff.Value, 0) / months
+		}
+	}
+	return max(monthly, 0)
+}

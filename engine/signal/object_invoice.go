@@ -1,0 +1,69 @@
+package signal
+
+import "strconv"
+
+const (
+	// retryGap and retrySpan infer when the n-th attempt was: Stripe's recommended schedule makes eight attempts within
+	// two weeks of the first.
+	retryGap  = 2 * secondsPerDay
+	retrySpan = 14 * secondsPerDay
+)
+
+func (i *invoiceObject) listed(opts ObjectOptions) ([]Signal, error) {
+	if i.ID == "" || i.Customer == "" {
+		return nil, ErrIncomplete
+	}
+	var signals []Signal
+	if at := i.finalizedAt(); opts.within(at) {
+		finalized, _ := i.signals(InvoiceFinalized, at)
+		signals = append(signals, dated(finalized, i.ID+":finalized", at, FromListed)...)
+	}
+	if at := i.paidAt(); opts.within(at) {
+		paid, _ := i.signals(PaymentSucceeded, at)
+		signals = append(signals, dated(paid, i.ID+":paid", at, FromListed)...)
+	}
+	if failed := i.openFailure(opts); failed != nil {
+		signals = append(signals, *failed)
+	}
+	return signals, nil
+}
+
+// finalizedAt falls back to the creation for payloads from before status transitions (2018-11), which are never drafts.
+func (i *invoiceObject) finalizedAt() int64 {
+	if i.Transitions.FinalizedAt == 0 && i.Status == "" {
+		return i.created()
+	}
+	return i.Transitions.FinalizedAt
+}
+
+func (i *invoiceObject) paidAt() int64 {
+	if i.Status != "paid" && !(i.Status == "" && i.Paid) {
+		return 0
+	}
+	if i.Transitions.PaidAt > 0 {
+		return i.Transitions.PaidAt
+	}
+	return i.created()
+}
+
+// openFailure tells of the failures of an invoice that is still open, whatever the window: it is current state. The
+// time of the last attempt is not in the object; it is inferred from the retry schedule, never later than the listing.
+func (i *invoiceObject) openFailure(opts ObjectOptions) *Signal {
+	open := i.Status == "open" || (i.Status == "" && !i.Paid)
+	if !open || i.AttemptCount <= 0 {
+		return nil
+	}
+	first := max(i.finalizedAt(), i.created())
+	if first <= 0 {
+		return nil
+	}
+	at := first + min(int64(i.AttemptCount-1)*retryGap, retrySpan)
+	if opts.Until > 0 {
+		at = max(first, min(at, opts.Until))
+	}
+	failed, err := i.signals(PaymentFailed, at)
+	if err != nil {
+		return nil
+	}
+	return &dated(failed, i.ID+":failed:"+strconv.Itoa(i.AttemptCount), at, FromInference)[0]
+}
