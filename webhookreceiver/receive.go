@@ -1,0 +1,207 @@
+package webhookreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/kustiq/kustiq/api/errcode"
+	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/stripeapi"
+)
+
+// receive answers one request from Stripe.
+func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
+	began := r.clock.Now()
+	mode := req.PathValue("mode")
+	a := r.handle(w, req, mode)
+	if mode == "" || a.outcome == notStripesWay {
+		mode = "any"
+	}
+	r.metrics.events.WithLabelValues(string(a.outcome), mode).Inc()
+	r.metrics.latency.Observe(r.clock.Since(began).Seconds())
+	a.write(w)
+}
+
+func (r *Receiver) handle(w http.ResponseWriter, req *http.Request, mode string) answer {
+	if mode != "" && mode != "live" && mode != "test" {
+		return answer{outcome: notStripesWay, status: http.StatusNotFound, message: "post to /webhooks/stripe/live or /webhooks/stripe/test"}
+	}
+	if !r.table.loaded() {
+		return unavailableFor("the receiver is starting")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, r.maxBody))
+	if tooBig := new(http.MaxBytesError); errors.As(err, &tooBig) {
+		return answer{outcome: tooLarge, status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", r.maxBody)}
+	}
+	if err != nil {
+		return answer{outcome: unreadable, status: http.StatusBadRequest, message: "the body ended early"}
+	}
+	signedBy, refused := r.verify(req.Header.Get("Stripe-Signature"), body, mode)
+	if refused != nil {
+		return *refused
+	}
+	event, err := signal.DecodeEvent(body)
+	if err != nil {
+		// Refusing would make Stripe send it for three days and then disable the endpoint.
+		r.log.Error("a genuine event cannot be decoded", "event", eventID(event), "error", err)
+		return received(undecodable)
+	}
+	return r.take(req.Context(), event, signedBy)
+}
+
+// verify returns the mode whose secret signed the body, or the refusal.
+func (r *Receiver) verify(header string, body []byte, mode string) (signedBy string, refused *answer) {
+	modes := []string{mode}
+	if mode == "" {
+		modes = []string{"live", "test"}
+	}
+	var failure error
+	for _, m := range modes {
+		_, err := stripeapi.VerifySignature(header, body, r.table.secretsOf(m), r.clock.Now())
+		if err == nil {
+			return m, nil
+		}
+		late := new(stripeapi.StaleError)
+		if failure = err; errors.As(err, &late) {
+			break // it is genuine: no other secret would say more
+		}
+	}
+	return "", r.refuse(body, failure)
+}
+
+// refuse notes a failed verification with the connection that the body claims to be for. The claim is unproven: the
+// operator weighs it against genuine events.
+func (r *Receiver) refuse(body []byte, failure error) *answer {
+	late := new(stripeapi.StaleError)
+	isStale := errors.As(failure, &late)
+	if event, err := signal.DecodeEvent(body); err == nil {
+		if route, ok := r.table.route(event.Account, event.Livemode); ok {
+			now := r.clock.Now().Unix()
+			r.health.note(route.Connection, func(h *bus.Health) {
+				h.LastRejectedAt, h.LastRejectedCode, h.SkewSeconds = now, string(errcode.WebhookSig), 0
+				if isStale {
+					h.RejectedAge++
+					h.LastRejectedCode, h.SkewSeconds = string(errcode.WebhookStale), int64(late.Skew/time.Second)
+					return
+				}
+				h.RejectedSignature++
+			})
+		}
+	}
+	if isStale {
+		return &answer{
+			outcome: stale, status: http.StatusBadRequest, code: errcode.WebhookStale,
+			message: fmt.Sprintf("the signature is genuine, but %s; at most %s is accepted: check the clocks and any proxy that delays requests", late, stripeapi.MaxSignatureAge),
+		}
+	}
+	return &answer{
+		outcome: badSignature, status: http.StatusBadRequest, code: errcode.WebhookSig,
+		message: failure.Error() + ": sign the unaltered body with the endpoint's own secret",
+	}
+}
+
+// take routes a genuine event and makes its signals durable.
+func (r *Receiver) take(ctx context.Context, event *signal.Event, signedBy string) answer {
+	if event.Livemode && signedBy == "test" {
+		// Only the live endpoint's secret may speak for live data.
+		return received(ignoredMode)
+	}
+	route, ok := r.table.route(event.Account, event.Livemode)
+	if !ok {
+		if _, other := r.table.route(event.Account, !event.Livemode); other {
+			return received(ignoredMode)
+		}
+		return received(unrouted)
+	}
+	if !r.limits.allow(route.Connection, r.clock.Now()) {
+		return answer{outcome: limited, status: http.StatusTooManyRequests, retryAfter: "1", message: "too many events of this account at once"}
+	}
+	a := r.publish(ctx, event, route)
+	r.note(route, event, a.outcome)
+	return a
+}
+
+func (r *Receiver) publish(ctx context.Context, event *signal.Event, route bus.Route) answer {
+	if isControl(event.Type) {
+		return received(control)
+	}
+	signals, err := signal.Classify(event)
+	switch {
+	case err != nil:
+		r.log.Error("a genuine event cannot be classified", "event", event.ID, "type", event.Type, "error", err)
+		return received(undecodable)
+	case len(signals) == 0 && !isSignalType(event.Type):
+		return received(ignoredType)
+	case len(signals) == 0:
+		return received(noSignal)
+	}
+	message := bus.Message{
+		Workspace: route.Workspace, Connection: route.Connection, Account: event.Account, Livemode: event.Livemode,
+		EventID: event.ID, EventType: event.Type, Created: event.Created,
+		ReceivedAtMs: r.clock.Now().UnixMilli(), Signals: signals,
+	}
+	seen, err := r.send(ctx, message)
+	if err != nil {
+		r.log.Warn("an event is not durable, Stripe will send it again", "event", event.ID, "error", err)
+		return unavailableFor("the event could not be made durable")
+	}
+	if seen {
+		return received(duplicate)
+	}
+	return received(accepted)
+}
+
+// send publishes signals, or asks a worker for the customer of a dispute first.
+func (r *Receiver) send(ctx context.Context, message bus.Message) (seen bool, err error) {
+	for _, s := range message.Signals {
+		if s.Customer == "" && s.Dispute != nil {
+			task := bus.Task{Kind: bus.TaskDispute, Dispute: &message}
+			return false, r.bus.PublishTask(ctx, message.Account+"/"+message.EventID, task)
+		}
+	}
+	return r.bus.PublishLive(ctx, message)
+}
+
+// note counts a genuine event for its connection.
+func (r *Receiver) note(route bus.Route, event *signal.Event, o outcome) {
+	now := r.clock.Now().Unix()
+	r.health.note(route.Connection, func(h *bus.Health) {
+		h.LastVerifiedAt = now
+		switch o {
+		case accepted, control:
+			h.Accepted++
+			h.LastEventAt = now
+		case duplicate:
+			h.Duplicates++
+		default:
+			h.Ignored++
+		}
+		switch event.Type {
+		case "account.application.deauthorized":
+			h.DeauthorizedAt = max(h.DeauthorizedAt, event.Created)
+		case "account.updated":
+			h.AccountUpdatedAt = max(h.AccountUpdatedAt, event.Created)
+		}
+	})
+}
+
+func unavailableFor(why string) answer {
+	return answer{outcome: unavailable, status: http.StatusServiceUnavailable, retryAfter: "5", message: why + ": send it again later"}
+}
+
+func eventID(event *signal.Event) string {
+	if event == nil {
+		return ""
+	}
+	return event.ID
+}
+
+func isControl(eventType string) bool { return slices.Contains(signal.ControlEventTypes(), eventType) }
+
+func isSignalType(eventType string) bool { return slices.Contains(signal.EventTypes(), eventType) }

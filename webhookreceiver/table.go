@@ -1,0 +1,96 @@
+package webhookreceiver
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/vault"
+)
+
+// table holds what the operator published: routes by account and mode, signing secrets by mode.
+type table struct {
+	vault *vault.Vault
+	log   *slog.Logger
+
+	mu      sync.RWMutex
+	ready   bool
+	routes  map[string]bus.Route
+	secrets map[string][]string
+}
+
+func newTable(v *vault.Vault, log *slog.Logger) *table {
+	return &table{vault: v, log: log, routes: map[string]bus.Route{}, secrets: map[string][]string{}}
+}
+
+// load reads everything once, so that the first request finds it.
+func (t *table) load(ctx context.Context, b *bus.Bus) error {
+	endpoints, err := b.Endpoints().All(ctx)
+	if err != nil {
+		return err
+	}
+	for key, endpoint := range endpoints {
+		t.setEndpoint(key, &endpoint)
+	}
+	routes, err := b.Routes().All(ctx)
+	if err != nil {
+		return err
+	}
+	for key, route := range routes {
+		t.setRoute(key, &route)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ready = true
+	return nil
+}
+
+func (t *table) loaded() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.ready
+}
+
+func (t *table) setRoute(key string, route *bus.Route) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if route == nil {
+		delete(t.routes, key)
+		return
+	}
+	t.routes[key] = *route
+}
+
+func (t *table) setEndpoint(mode string, endpoint *bus.Endpoint) {
+	var secrets []string
+	if endpoint != nil {
+		for i, sealed := range endpoint.Secrets {
+			if i >= len(endpoint.SecretIDs) {
+				break
+			}
+			secret, err := t.vault.Unseal(sealed, "endpoint/"+endpoint.SecretIDs[i])
+			if err != nil {
+				t.log.Error("a signing secret cannot be unsealed: is the receiver's keyset the operator's?", "endpoint", endpoint.SecretIDs[i])
+				continue
+			}
+			secrets = append(secrets, string(secret))
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.secrets[mode] = secrets
+}
+
+func (t *table) route(account string, livemode bool) (bus.Route, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	route, ok := t.routes[bus.RouteKey(account, livemode)]
+	return route, ok
+}
+
+func (t *table) secretsOf(mode string) []string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.secrets[mode]
+}
