@@ -32,7 +32,7 @@ type section struct {
 //
 // What happened within the reach of Stripe's events is read as events, since those are what live delivery would have
 // brought. Customers and subscriptions are read in full, as the state of now. What happened before is concluded from
-// invoices, charges and disputes. The two ranges meet without overlapping.
+// invoices, charges and disputes. The two ranges meet without overlapping; only a subscription's end is told by both.
 func plan(window string, until, started time.Time) ([]section, error) {
 	from, err := windowStart(window, until)
 	if err != nil {
@@ -46,13 +46,21 @@ func plan(window string, until, started time.Time) ([]section, error) {
 		// The month's far end: an hour of it is not worth three more lists.
 		from = recent
 	}
+	if recent.After(until) {
+		recent = until.Add(time.Second)
+	}
 	end := until.Unix()
 	before := signal.ObjectOptions{From: unix(from), Until: recent.Unix() - 1}
-	sections := []section{
-		{name: "events", params: stripeapi.ListParams{Types: signal.EventTypes(), CreatedGTE: recent.Unix(), CreatedLTE: end}},
-		{name: "customers", params: stripeapi.ListParams{CreatedLTE: end}, happened: signal.ObjectOptions{Until: end}},
-		{name: "subscriptions", params: stripeapi.ListParams{Status: "all", CreatedLTE: end}, happened: before},
+	var sections []section
+	if recent.Unix() <= end {
+		sections = append(sections, section{name: "events", params: stripeapi.ListParams{
+			Types: signal.EventTypes(), CreatedGTE: recent.Unix(), CreatedLTE: end,
+		}})
 	}
+	sections = append(sections,
+		section{name: "customers", params: stripeapi.ListParams{CreatedLTE: end}, happened: signal.ObjectOptions{Until: end}},
+		section{name: "subscriptions", params: stripeapi.ListParams{Status: "all", CreatedLTE: end},
+			happened: signal.ObjectOptions{From: before.From, Until: end}})
 	if from.Equal(recent) {
 		return sections, nil
 	}

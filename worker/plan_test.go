@@ -21,14 +21,14 @@ func TestPlan(t *testing.T) {
 	quarter := signal.ObjectOptions{From: until.Add(-90 * day).Unix(), Until: recent - 1}
 	ever := signal.ObjectOptions{Until: recent - 1}
 	tests := map[string][]section{
-		"30d": {events, customers, {name: "subscriptions", params: subscriptions, happened: signal.ObjectOptions{From: recent, Until: recent - 1}}},
-		"90d": {events, customers, {name: "subscriptions", params: subscriptions, happened: quarter},
+		"30d": {events, customers, {name: "subscriptions", params: subscriptions, happened: signal.ObjectOptions{From: recent, Until: until.Unix()}}},
+		"90d": {events, customers, {name: "subscriptions", params: subscriptions, happened: signal.ObjectOptions{From: quarter.From, Until: until.Unix()}},
 			{name: "invoices", happened: quarter, params: stripeapi.ListParams{CreatedGTE: until.Add(-150 * day).Unix(), CreatedLTE: recent - 1}},
 			{name: "charges", happened: quarter, params: stripeapi.ListParams{CreatedGTE: quarter.From, CreatedLTE: recent - 1,
 				Expand: []string{"data.invoice"}}},
 			{name: "disputes", happened: quarter, params: stripeapi.ListParams{CreatedGTE: quarter.From, CreatedLTE: recent - 1,
 				Expand: []string{"data.charge"}}}},
-		"AllTime": {events, customers, {name: "subscriptions", params: subscriptions, happened: ever},
+		"AllTime": {events, customers, {name: "subscriptions", params: subscriptions, happened: signal.ObjectOptions{Until: until.Unix()}},
 			{name: "invoices", happened: ever, params: stripeapi.ListParams{CreatedLTE: recent - 1}},
 			{name: "charges", happened: ever, params: stripeapi.ListParams{CreatedLTE: recent - 1, Expand: []string{"data.invoice"}}},
 			{name: "disputes", happened: ever, params: stripeapi.ListParams{CreatedLTE: recent - 1, Expand: []string{"data.charge"}}}},
@@ -62,7 +62,7 @@ func TestPlanOfALateStartHasNoGap(t *testing.T) {
 	if first != until.Add(-25*day+time.Hour).Unix() {
 		t.Fatalf("events from %s", time.Unix(first, 0).UTC())
 	}
-	for _, s := range sections[2:] {
+	for _, s := range sections[3:] {
 		if s.happened.Until != first-1 {
 			t.Errorf("%s until %s", s.name, time.Unix(s.happened.Until, 0).UTC())
 		}
@@ -76,6 +76,21 @@ func TestPlanOfAMonthStartedLate(t *testing.T) {
 	}
 	if len(sections) != 6 || sections[3].happened.From != until.Add(-30*day).Unix() {
 		t.Fatalf("the five days that events no longer reach are not read: %+v", sections)
+	}
+}
+
+func TestPlanBeyondTheReachOfEvents(t *testing.T) {
+	sections, err := plan("90d", until, until.Add(400*day))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sections[0].name != "customers" || len(sections) != 5 {
+		t.Fatalf("got %+v", sections)
+	}
+	for _, s := range sections[2:] {
+		if s.happened.Until != until.Unix() || s.params.CreatedLTE != until.Unix() {
+			t.Errorf("%s until %s", s.name, time.Unix(s.happened.Until, 0).UTC())
+		}
 	}
 }
 

@@ -1,0 +1,290 @@
+package worker_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/kustiq/kustiq/api/errcode"
+	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/stripeapi"
+	"github.com/kustiq/kustiq/internal/tokenstore"
+)
+
+var until = clock.RealClock{}.Now().Unix()
+
+func TestBackfillReadsEveryPage(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(250, until)
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "all", Window: "AllTime", Until: until})
+	p := r.ends("all")
+	r.Expect(p.Phase).To(Equal(bus.PhaseSucceeded))
+	r.Expect(p.Percent).To(Equal(100))
+	r.Expect(p.Objects).To(BeEquivalentTo(250))
+	r.Expect(p.Requests).To(BeEquivalentTo(8), "three pages of customers, one of each other list")
+	r.Expect(p.Resources["customers"]).To(Equal(bus.ResourceProgress{Objects: 250, Done: true, Cursor: "cus_0249"}))
+	r.Expect(p.CompletedAt).To(BeNumerically(">=", p.StartedAt))
+	r.Expect(r.signals(p.Signals)).To(Equal(map[signal.Kind]int{signal.CustomerCreated: 250}))
+}
+
+func TestBackfillResumesAtItsCheckpoint(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(350, until)
+	r := newRig(t, s.URL, clock.RealClock{})
+	stop := r.start()
+	killed := make(chan struct{})
+	s.script(func(_ int, w http.ResponseWriter, req *http.Request) bool {
+		if req.URL.Query().Get("starting_after") != "cus_0199" {
+			return false
+		}
+		select {
+		case <-killed:
+			return false
+		default:
+			close(killed)
+			<-req.Context().Done() // the worker is stopped in the middle of this request
+			return true
+		}
+	})
+	r.backfill(bus.BackfillTask{UID: "resumed", Window: "AllTime", Until: until})
+	<-killed
+	stop()
+	before := r.progress("resumed")
+	r.Expect(before.Resources["customers"].Cursor).To(Equal("cus_0199"))
+	r.Expect(before.Percent).To(And(BeNumerically(">", 0), BeNumerically("<", 100)))
+
+	first := len(s.requests())
+	r.start()
+	p := r.ends("resumed")
+	r.Expect(p.Phase).To(Equal(bus.PhaseSucceeded))
+	r.Expect(p.StartedAt).To(Equal(before.StartedAt))
+	r.Expect(p.Objects).To(BeEquivalentTo(350))
+	r.Expect(s.requests()[first]).To(ContainSubstring("starting_after=cus_0199"), "nothing is read again")
+	r.Expect(r.signals(350)).To(Equal(map[signal.Kind]int{signal.CustomerCreated: 350}))
+}
+
+func TestBackfillStartsAListOverWhenItsCheckpointIsGone(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(150, until)
+	gone := false
+	s.script(func(_ int, w http.ResponseWriter, req *http.Request) bool {
+		if gone || req.URL.Query().Get("starting_after") == "" {
+			return false
+		}
+		gone = true
+		refuse(w, http.StatusBadRequest, "resource_missing")
+		return true
+	})
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "over", Window: "30d", Until: until})
+	r.Expect(r.ends("over").Phase).To(Equal(bus.PhaseSucceeded))
+	r.Expect(r.signals(150)).To(Equal(map[signal.Kind]int{signal.CustomerCreated: 150}))
+}
+
+func TestBackfillWaitsWhenThrottled(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(1, until)
+	s.script(func(n int, w http.ResponseWriter, _ *http.Request) bool {
+		if n > 3 {
+			return false
+		}
+		w.Header().Set("Retry-After", "9")
+		w.Header().Set("Stripe-Rate-Limited-Reason", "global-rate")
+		refuse(w, http.StatusTooManyRequests, "rate_limit")
+		return true
+	})
+	fake := clocktesting.NewFakeClock(time.Unix(until, 0))
+	r := newRig(t, s.URL, fake)
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "slow", Window: "30d", Until: until})
+	for n := 1; n <= 3; n++ {
+		r.Eventually(func() bool { return len(s.requests()) == n && fake.HasWaiters() }, patch, "5ms").Should(BeTrue())
+		fake.Step(8 * time.Second)
+		r.Expect(s.requests()).To(HaveLen(n), "Stripe asked for nine seconds")
+		fake.Step(time.Second)
+	}
+	p := r.ends("slow")
+	r.Expect(p.Phase).To(Equal(bus.PhaseSucceeded))
+	r.Expect(p.Throttled).To(BeEquivalentTo(3))
+	r.Expect(p.Requests).To(BeEquivalentTo(6))
+	r.Expect(p.Code).To(BeEmpty())
+	r.Expect(r.counter("kustiq_worker_throttled_total", "global-rate")).To(BeEquivalentTo(3))
+}
+
+func TestBackfillStepsAsideForALongThrottle(t *testing.T) {
+	s := newStripe(t)
+	s.script(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Retry-After", "120")
+		refuse(w, http.StatusTooManyRequests, "rate_limit")
+		return true
+	})
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "aside", Window: "30d", Until: until})
+	r.Eventually(func() string { return r.progress("aside").Code }, patch, "10ms").Should(Equal(string(errcode.ST429)))
+	p := r.progress("aside")
+	r.Expect(p.Phase).To(Equal(bus.PhaseRunning), "a wait is no failure")
+	r.Expect(p.Throttled).To(BeEquivalentTo(1))
+	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "deferred") }, patch, "10ms").Should(BeEquivalentTo(1))
+}
+
+func TestBackfillFailsWhereAPersonMustAct(t *testing.T) {
+	tests := map[string]struct {
+		status int
+		code   string
+		want   errcode.Code
+	}{
+		"revoked":            {http.StatusUnauthorized, "api_key_expired", errcode.ST401},
+		"access withdrawn":   {http.StatusForbidden, "account_invalid", errcode.ST401},
+		"permission missing": {http.StatusForbidden, "more_permissions_required_for_application", errcode.ST403},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newStripe(t)
+			s.script(func(_ int, w http.ResponseWriter, _ *http.Request) bool { refuse(w, tc.status, tc.code); return true })
+			r := newRig(t, s.URL, clock.RealClock{})
+			r.start()
+			r.backfill(bus.BackfillTask{UID: "refused", Window: "30d", Until: until})
+			p := r.ends("refused")
+			r.Expect(p.Phase).To(Equal(bus.PhaseFailed))
+			r.Expect(p.Code).To(Equal(string(tc.want)))
+			r.Expect(p.Message).NotTo(BeEmpty())
+			r.Expect(p.Message).NotTo(ContainSubstring("secret words"))
+			r.Expect(p.CompletedAt).NotTo(BeZero())
+			r.Expect(s.requests()).To(HaveLen(1))
+		})
+	}
+}
+
+func TestBackfillWithoutATokenFails(t *testing.T) {
+	s := newStripe(t)
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.tokens.all = map[string]tokenstore.Record{}
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "none", Window: "30d", Until: until})
+	r.Expect(r.ends("none").Code).To(Equal(string(errcode.ST401)))
+	r.Expect(s.requests()).To(BeEmpty())
+}
+
+func TestBackfillGoesOnWithARotatedToken(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(3, until)
+	r := newRig(t, s.URL, clock.RealClock{})
+	s.script(func(_ int, w http.ResponseWriter, req *http.Request) bool {
+		if req.Header.Get("Authorization") == "Bearer rk_test_new" {
+			return false
+		}
+		r.tokens.set(conn, tokenstore.Record{Account: acct, Access: "rk_test_new"}) // the operator was quicker
+		refuse(w, http.StatusUnauthorized, "api_key_expired")
+		return true
+	})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "rotated", Window: "30d", Until: until})
+	r.Expect(r.ends("rotated").Phase).To(Equal(bus.PhaseSucceeded))
+	r.Expect(r.signals(3)).To(HaveKeyWithValue(signal.CustomerCreated, 3))
+}
+
+func TestBackfillWaitsForATokenThatIsDue(t *testing.T) {
+	s := newStripe(t)
+	s.script(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		refuse(w, http.StatusUnauthorized, "api_key_expired")
+		return true
+	})
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.tokens.set(conn, tokenstore.Record{Account: acct, Access: "rk_test_old", ExpiresAt: time.Unix(until-60, 0)})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "due", Window: "30d", Until: until})
+	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "deferred") }, patch, "10ms").Should(BeEquivalentTo(1))
+	r.Expect(r.progress("due").Phase).To(Equal(bus.PhaseRunning))
+}
+
+func TestBackfillIsCalledOffByRemovingItsProgress(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(150, until)
+	r := newRig(t, s.URL, clock.RealClock{})
+	s.script(func(n int, _ http.ResponseWriter, _ *http.Request) bool {
+		if n == 2 {
+			must(t, r.bus.Progress().Delete(context.Background(), "off"))
+		}
+		return false
+	})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "off", Window: "AllTime", Until: until})
+	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "cancelled") }, patch, "10ms").Should(BeEquivalentTo(1))
+	r.Expect(r.progress("off")).To(Equal(bus.Progress{}), "what was removed stays removed")
+	r.Expect(s.requests()).To(HaveLen(2))
+}
+
+func TestBackfillYieldsToTheWorkerThatOvertookIt(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(150, until)
+	r := newRig(t, s.URL, clock.RealClock{})
+	s.script(func(n int, _ http.ResponseWriter, _ *http.Request) bool {
+		if n == 2 {
+			_, err := r.bus.Progress().Put(context.Background(), "raced", bus.Progress{Phase: bus.PhaseRunning, Percent: 77})
+			must(t, err)
+		}
+		return false
+	})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "raced", Window: "AllTime", Until: until})
+	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "overtaken") }, patch, "10ms").Should(BeEquivalentTo(1))
+	r.Expect(r.progress("raced").Percent).To(Equal(77), "the other's progress stands")
+}
+
+func TestBackfillLeavesOutWhatItCannotRead(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(2, until)
+	s.set("subscriptions", map[string]any{"object": "subscription", "id": "sub_1", "customer": 7, "created": until})
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "odd", Window: "30d", Until: until})
+	r.Expect(r.ends("odd").Phase).To(Equal(bus.PhaseSucceeded))
+	r.Expect(r.counter("kustiq_worker_skipped_objects_total", "subscriptions")).To(BeEquivalentTo(1))
+	r.Expect(r.signals(2)).To(Equal(map[signal.Kind]int{signal.CustomerCreated: 2}))
+}
+
+func TestBackfillOfAnUnknownWindowFails(t *testing.T) {
+	r := newRig(t, newStripe(t).URL, clock.RealClock{})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "window", Window: "a year", Until: until})
+	p := r.ends("window")
+	r.Expect(p.Phase).To(Equal(bus.PhaseFailed))
+	r.Expect(p.Code).To(BeEmpty())
+	r.Expect(p.Message).To(ContainSubstring("unknown backfill window"))
+}
+
+func TestBackfillCompletesListedDisputes(t *testing.T) {
+	s := newStripe(t)
+	dispute := func(event, id, charge string) map[string]any {
+		return map[string]any{
+			"object": "event", "id": event, "type": "charge.dispute.created", "created": until - 60, "api_version": stripeapi.APIVersion,
+			"data": map[string]any{"object": map[string]any{
+				"object": "dispute", "id": id, "charge": charge, "status": "needs_response", "created": until - 60,
+			}},
+		}
+	}
+	s.set("events", dispute("evt_1", "dp_1", "ch_1"), dispute("evt_2", "dp_2", "ch_anonymous"), dispute("evt_3", "dp_3", "ch_gone"))
+	s.set("charges", map[string]any{"object": "charge", "id": "ch_1", "customer": "cus_1"},
+		map[string]any{"object": "charge", "id": "ch_anonymous", "customer": nil})
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "disputes", Window: "30d", Until: until})
+	r.Expect(r.ends("disputes").Signals).To(BeEquivalentTo(1))
+	r.Expect(r.signals(1)).To(Equal(map[signal.Kind]int{signal.DisputeCreated: 1}))
+	r.Expect(r.received["evt_1"].Customer).To(Equal("cus_1"))
+	r.Expect(r.counter("kustiq_worker_disputes_total", "unattributed")).To(BeEquivalentTo(2))
+	for _, uri := range s.requests() {
+		r.Expect(strings.HasPrefix(uri, "/v1/")).To(BeTrue())
+	}
+}
