@@ -2,29 +2,89 @@ package ingest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
 
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
 )
 
-// Options of an Engine.
+// maxBatch bounds one transaction: large enough to spread a sync to disk, small enough to end within a try's time.
+const maxBatch = 500
+
+// Options of an Engine. Model may be nil, which stands for PriorModel; everything else is required.
 type Options struct {
 	Bus     *bus.Bus
 	Store   *store.Store
 	Clock   clock.WithTicker
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer
+	// Model gives the parameters that customers are scored with.
+	Model Model
 }
 
-// Engine consumes signals and keeps scores current.
-type Engine struct{ o Options }
+// Engine consumes signals and keeps scores current. Any number of engines may share a bus and a PostgreSQL store.
+type Engine struct {
+	source  source
+	store   *store.Store
+	clock   clock.WithTicker
+	logger  *slog.Logger
+	metrics *metrics
+	model   Model
+	// wake tells the scheduler that a batch may have moved the next due time forward.
+	wake chan struct{}
+	// pruneAt is when the ledger is pruned next; only the scheduler uses it.
+	pruneAt time.Time
+}
 
-// New checks the options and returns an engine that Run starts.
-func New(o Options) (*Engine, error) { return &Engine{o: o}, nil }
+// source is what an engine needs of the bus. It returns when ctx ends, with the context's error, or when the bus cannot
+// be consumed at all.
+type source interface {
+	ConsumeSignals(ctx context.Context, o bus.ConsumeOptions, handle func(context.Context, []bus.Delivery)) error
+}
 
-// Run works until ctx ends.
-func (e *Engine) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// New checks the options and registers the metrics; Run starts the work.
+func New(o Options) (*Engine, error) {
+	if o.Bus == nil {
+		return nil, errors.New("new engine: a bus is required")
+	}
+	return newEngine(o, o.Bus)
+}
+
+func newEngine(o Options, from source) (*Engine, error) {
+	if o.Store == nil || o.Clock == nil || o.Logger == nil || o.Metrics == nil {
+		return nil, errors.New("new engine: a store, a clock, a logger and a metrics registry are required")
+	}
+	if o.Model == nil {
+		o.Model = PriorModel{}
+	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("new engine: %w", err)
+	}
+	return &Engine{
+		source: from, store: o.Store, clock: o.Clock, logger: o.Logger.With("component", "engine"), metrics: m, model: o.Model,
+		wake: make(chan struct{}, 1),
+	}, nil
+}
+
+// Run consumes and re-evaluates until ctx ends, which is no error. A batch under way is finished first.
+func (e *Engine) Run(ctx context.Context) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := e.source.ConsumeSignals(groupCtx, bus.ConsumeOptions{MaxBatch: maxBatch},
+			func(ctx context.Context, deliveries []bus.Delivery) { e.handle(ctx, items(deliveries)) })
+		return fmt.Errorf("consume signals: %w", err)
+	})
+	group.Go(func() error { return e.schedule(groupCtx) })
+	if err := group.Wait(); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}

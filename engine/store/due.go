@@ -36,3 +36,15 @@ func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) 
 	}
 	return fromMilli(ms.Int64), ms.Valid, nil
 }
+
+// PutOff makes customers due later, without touching their scores.
+func (t *Tx) PutOff(ctx context.Context, keys []CustomerKey, until time.Time) error {
+	for _, key := range keys { // a rare repair of single customers, never the hot path
+		_, err := t.exec(ctx, `UPDATE customers SET next_change_at = ? WHERE workspace = ? AND livemode = ? AND customer = ?`,
+			until.UnixMilli(), key.Workspace, bit(key.Livemode), key.Customer)
+		if err != nil {
+			return fmt.Errorf("put off a customer: %w", err)
+		}
+	}
+	return nil
+}

@@ -87,7 +87,9 @@ func testIsolation(t *testing.T, f *fixture) {
 	g.Expect(ids(crossed)).To(Equal([]string{"cus_1"}), "it is a place in the order, 95 before rival's 91")
 	g.Expect(crossed.Rows[0].Email).To(Equal("rival@example.com"))
 
-	f.update(t, func(tx *store.Tx) error { return tx.ClearFailed(f.ctx, []store.EventRef{{Scope: acme, EventID: "evt_9"}}) })
+	f.update(t, func(tx *store.Tx) error {
+		return tx.ClearFailed(f.ctx, []store.EventRef{{Scope: acme, EventID: "evt_9"}})
+	})
 	g.Expect(f.Failed(f.ctx, "rival/prod")).To(HaveLen(1))
 }
 
@@ -124,7 +126,9 @@ func testAtRest(t *testing.T, f *fixture) {
 	}
 	// The failed event of fill carries the e-mail as its connection: the search must find what is there.
 	g.Expect(contains(f.dump(t), marker)).To(BeTrue())
-	f.update(t, func(tx *store.Tx) error { return tx.ClearFailed(f.ctx, []store.EventRef{{Scope: acme, EventID: "evt_9"}}) })
+	f.update(t, func(tx *store.Tx) error {
+		return tx.ClearFailed(f.ctx, []store.EventRef{{Scope: acme, EventID: "evt_9"}})
+	})
 	_, err = f.Erase(f.ctx, "nobody/here") // empties SQLite's log
 	g.Expect(err).NotTo(HaveOccurred())
 	dump := f.dump(t)

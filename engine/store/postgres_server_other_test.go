@@ -4,4 +4,6 @@ package store_test
 
 import "testing"
 
-func startPostgres(testing.TB) (base, why string) { return "", "no server can be started on this system" }
+func startPostgres(testing.TB) (base, why string) {
+	return "", "no server can be started on this system"
+}

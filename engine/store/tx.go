@@ -27,7 +27,8 @@ type totals struct{ customers, signals int }
 func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	for try := 1; ; try++ {
 		err := s.updateOnce(ctx, fn)
-		if err == nil || try == updateTries || ctx.Err() != nil || !s.dialect.retryable(err) {
+		lost := err != nil && (errors.Is(err, errErasedMeanwhile) || s.dialect.retryable(err))
+		if !lost || try == updateTries || ctx.Err() != nil {
 			return err
 		}
 	}

@@ -23,27 +23,35 @@ func (t *Tx) Workspaces(ctx context.Context, scopes []Scope) (erasedAtMs map[str
 	names = unique(names, strings.Compare)
 
 	erasedAtMs = make(map[string]int64, len(names))
-	wanting, err := t.readWorkspaces(ctx, names, live, erasedAtMs)
-	if err != nil || len(wanting) == 0 {
-		return erasedAtMs, err
-	}
-	if err := t.ensureWorkspaces(ctx, wanting, live); err != nil {
+	wanting, err := t.readWorkspaces(ctx, names, live, erasedAtMs, "")
+	if err != nil {
 		return nil, err
 	}
-	still, err := t.readWorkspaces(ctx, wanting, live, erasedAtMs)
-	if err == nil && len(still) > 0 {
-		err = errors.New("a workspace was erased at the same time")
+	if len(wanting) > 0 {
+		if err := t.ensureWorkspaces(ctx, wanting, live); err != nil {
+			return nil, err
+		}
+	} else if !t.store.dialect.locks() {
+		return erasedAtMs, nil
+	}
+	// The lock comes last: who shares a row first and wants to change it then waits for all who share it likewise.
+	wanting, err = t.readWorkspaces(ctx, names, live, erasedAtMs, t.lock(` FOR SHARE`))
+	if err == nil && len(wanting) > 0 {
+		err = errErasedMeanwhile
 	}
 	return erasedAtMs, err
 }
 
+// errErasedMeanwhile makes Update run the transaction again, which then finds the workspace empty from the start.
+var errErasedMeanwhile = errors.New("a workspace was erased at the same time")
+
 // readWorkspaces reads rows into erasedAtMs and t.keys and returns the names whose row is not as it should be.
-func (t *Tx) readWorkspaces(ctx context.Context, names []string, live map[string]bool, erasedAtMs map[string]int64) (wanting []string, err error) {
+func (t *Tx) readWorkspaces(ctx context.Context, names []string, live map[string]bool, erasedAtMs map[string]int64, lock string) (wanting []string, err error) {
 	good := map[string]bool{}
 	err = t.queryMany(ctx, statement{
 		head:  `SELECT workspace, data_key, erased_at, has_live FROM workspaces WHERE workspace IN (`,
 		tuple: `?`,
-		tail:  `) ORDER BY workspace` + t.lock(` FOR SHARE`),
+		tail:  `) ORDER BY workspace` + lock,
 	}, len(names), func(i int) []any { return []any{names[i]} }, func(rows *sql.Rows) error {
 		var name string
 		var key []byte

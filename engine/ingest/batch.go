@@ -1,0 +1,278 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kustiq/kustiq/engine/scoring"
+	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/engine/store"
+)
+
+// result is what a committed batch tells the metrics.
+type result struct {
+	signals map[outcome]int
+	// received are the times of receipt of live messages that changed a score, in unix milliseconds.
+	received []int64
+}
+
+// change is what a batch brings to one customer.
+type change struct {
+	record  *store.CustomerRecord
+	signals []signal.Signal
+	// receivedAtMs is the earliest receipt among the live messages; 0 without one.
+	receivedAtMs int64
+}
+
+// apply is one batch inside its transaction: what was seen before is dropped, the rest is folded into its customers.
+func (e *Engine) apply(ctx context.Context, tx *store.Tx, batch []item) (result, error) {
+	r := result{signals: map[outcome]int{}}
+	now := e.clock.Now()
+	usable, err := e.triage(ctx, tx, batch, now, &r)
+	if err != nil {
+		return r, err
+	}
+	fresh, err := dropKnownEvents(ctx, tx, usable, now, &r)
+	if err != nil {
+		return r, err
+	}
+	changes, err := dropKnownSignals(ctx, tx, fresh, &r)
+	if err != nil {
+		return r, err
+	}
+	if err := e.score(ctx, tx, changes, now); err != nil {
+		return r, err
+	}
+	return r, tx.ClearFailed(ctx, events(usable))
+}
+
+// triage sets aside what cannot become a score: messages without signals, from before an erasure, and those that name
+// no customer, whose events are listed as failed.
+func (e *Engine) triage(ctx context.Context, tx *store.Tx, batch []item, now time.Time, r *result) (usable []item, err error) {
+	scopes := make([]store.Scope, len(batch))
+	for n, i := range batch {
+		scopes[n] = i.scope()
+	}
+	erasedAtMs, err := tx.Workspaces(ctx, scopes)
+	if err != nil {
+		return nil, err
+	}
+	failed := map[string]map[string]store.FailedEvent{} // by workspace and event: one statement cannot name a row twice
+	for _, i := range batch {
+		switch {
+		case len(i.Signals) == 0:
+		case i.ReceivedAtMs > 0 && i.ReceivedAtMs <= erasedAtMs[i.Workspace]:
+			r.signals[erased] += len(i.Signals)
+		case slices.ContainsFunc(i.Signals, func(s signal.Signal) bool { return s.Customer == "" }):
+			r.signals[unattributed] += len(i.Signals)
+			if failed[i.Workspace] == nil {
+				failed[i.Workspace] = map[string]store.FailedEvent{}
+			}
+			failed[i.Workspace][fmt.Sprint(i.Livemode, i.id())] = failedEvent(i, store.FailureUnattributed, now)
+		default:
+			usable = append(usable, i)
+		}
+	}
+	for workspace, events := range failed {
+		list := make([]store.FailedEvent, 0, len(events))
+		for _, event := range events {
+			list = append(list, event)
+		}
+		if err := tx.RecordFailed(ctx, workspace, list); err != nil {
+			return nil, err
+		}
+	}
+	return usable, nil
+}
+
+// events names the messages as the ledger and the failed list do.
+func events(messages []item) []store.EventRef {
+	refs := make([]store.EventRef, len(messages))
+	for n, i := range messages {
+		refs[n] = store.EventRef{Scope: i.scope(), EventID: i.id()}
+	}
+	return refs
+}
+
+// dropKnownEvents keeps the first message of each event that the ledger does not know. Messages without an event are
+// all kept: their signals' own ids are checked next.
+func dropKnownEvents(ctx context.Context, tx *store.Tx, messages []item, now time.Time, r *result) (fresh []item, err error) {
+	var withEvent []item
+	for _, i := range messages {
+		if i.EventID != "" {
+			withEvent = append(withEvent, i)
+		}
+	}
+	unseen, err := tx.RecordEvents(ctx, events(withEvent), now)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range messages {
+		ref := store.EventRef{Scope: i.scope(), EventID: i.EventID}
+		if i.EventID != "" && !unseen[ref] {
+			r.signals[duplicate] += len(i.Signals)
+			continue
+		}
+		delete(unseen, ref)
+		fresh = append(fresh, i)
+	}
+	return fresh, nil
+}
+
+// dropKnownSignals stores the signals and groups those that were not stored before by customer.
+func dropKnownSignals(ctx context.Context, tx *store.Tx, messages []item, r *result) (map[store.CustomerKey]*change, error) {
+	var all []store.ScopedSignal
+	for _, i := range messages {
+		for _, s := range i.Signals {
+			all = append(all, store.ScopedSignal{Scope: i.scope(), Signal: s})
+		}
+	}
+	unseen, err := tx.InsertSignals(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	changes := map[store.CustomerKey]*change{}
+	for _, i := range messages {
+		brought := 0
+		for _, s := range i.Signals {
+			ref := store.ScopedSignal{Scope: i.scope(), Signal: s}.Ref()
+			if !unseen[ref] {
+				continue
+			}
+			delete(unseen, ref)
+			brought++
+			c := changes[ref.CustomerKey]
+			if c == nil {
+				c = &change{}
+				changes[ref.CustomerKey] = c
+			}
+			c.signals = append(c.signals, s)
+			if i.live && (c.receivedAtMs == 0 || i.ReceivedAtMs < c.receivedAtMs) {
+				c.receivedAtMs = i.ReceivedAtMs
+			}
+		}
+		r.signals[scored] += brought
+		r.signals[duplicate] += len(i.Signals) - brought
+		if i.live && brought > 0 {
+			r.received = append(r.received, i.ReceivedAtMs)
+		}
+	}
+	return changes, nil
+}
+
+// score folds the changes into their customers and saves them.
+func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.CustomerKey]*change, now time.Time) error {
+	keys := make([]store.CustomerKey, 0, len(changes))
+	for key := range changes {
+		keys = append(keys, key)
+	}
+	records, err := tx.Customers(ctx, keys)
+	if err != nil {
+		return err
+	}
+	states := make(map[store.CustomerKey]*scoring.State, len(keys))
+	var rebuild []store.CustomerKey
+	for key, c := range changes {
+		c.record = records[key]
+		if states[key] = e.advance(c); states[key] == nil {
+			rebuild = append(rebuild, key)
+		}
+	}
+	if err := e.rebuild(ctx, tx, rebuild, states); err != nil {
+		return err
+	}
+	save := make([]*store.CustomerRecord, 0, len(keys))
+	for key, c := range changes {
+		if c.receivedAtMs > 0 {
+			c.record.FreshnessMs = max(0, now.UnixMilli()-c.receivedAtMs)
+		}
+		if err := e.evaluate(c.record, states[key], now); err != nil {
+			return err
+		}
+		save = append(save, c.record)
+	}
+	return tx.SaveCustomers(ctx, save)
+}
+
+// advance is the fast path: it applies the signals to the stored state. nil means that the state must be rebuilt,
+// because a signal belongs before one that is already in it, or because the state cannot be read.
+func (e *Engine) advance(c *change) (s *scoring.State) {
+	for _, sig := range c.signals {
+		c.record.Observe(sig)
+	}
+	defer func() {
+		// A rebuild meets the same signals and turns a second panic into an error.
+		if recover() != nil {
+			s = nil
+		}
+	}()
+	s = &scoring.State{}
+	if len(c.record.State) > 0 && json.Unmarshal(c.record.State, s) != nil {
+		return nil
+	}
+	slices.SortFunc(c.signals, func(a, b signal.Signal) int {
+		return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.ID, b.ID))
+	})
+	for _, sig := range c.signals {
+		if !s.Apply(store.WithoutPerson(sig)) {
+			return nil
+		}
+	}
+	return s
+}
+
+// rebuild folds customers from all their stored signals.
+func (e *Engine) rebuild(ctx context.Context, tx *store.Tx, keys []store.CustomerKey, states map[store.CustomerKey]*scoring.State) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	stored, err := tx.CustomerSignals(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		err := e.guard(func() error {
+			states[key] = scoring.Fold(stored[key])
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evaluate fills the record from the state.
+func (e *Engine) evaluate(r *store.CustomerRecord, s *scoring.State, now time.Time) error {
+	return e.guard(func() (err error) {
+		r.Evaluation = scoring.Evaluate(s, now, e.model.Params(r.Workspace))
+		r.EvaluatedAt, r.TopReason = now, topReason(r.Evaluation)
+		if next := r.Evaluation.NextChangeAt; !next.IsZero() && next.Before(now.Add(minRest)) {
+			// Without a rest, rounding could make a customer due for ever.
+			r.Evaluation.NextChangeAt = now.Add(minRest)
+		}
+		r.State, err = json.Marshal(s)
+		return err
+	})
+}
+
+// errScoring stands for a panic of the pure code. What was thrown may quote a signal and is not passed on.
+var errScoring = errors.New("scoring failed on this customer's signals")
+
+// guard keeps a defect in scoring from taking the engine down: only the customer at fault is held back.
+func (e *Engine) guard(fn func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			e.logger.Error("scoring panicked", "stack", string(debug.Stack()))
+			err = errScoring
+		}
+	}()
+	return fn()
+}
