@@ -27,7 +27,9 @@ type Step[S any] struct {
 // Stop says which step did not end in Done, and how.
 type Stop struct {
 	Step, Condition string
-	Outcome         Outcome
+	// Aside says that the chain went on nevertheless.
+	Aside   bool
+	Outcome Outcome
 }
 
 // Run runs the steps in order until one stops the chain, and the Always steps in any case. It returns every stop in
@@ -46,7 +48,7 @@ func Run[S any](ctx context.Context, scope S, steps []Step[S]) []Stop {
 		if outcome.Err != nil {
 			outcome.Err = fmt.Errorf("%s: %w", s.Name, outcome.Err)
 		}
-		stops = append(stops, Stop{Step: s.Name, Condition: s.Condition, Outcome: outcome})
+		stops = append(stops, Stop{Step: s.Name, Condition: s.Condition, Aside: s.Aside, Outcome: outcome})
 		halted = halted || !s.Aside
 	}
 	return stops

@@ -1,0 +1,107 @@
+package stripeconnection
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/kustiq/kustiq/api/errcode"
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/step"
+)
+
+// initialSuffix names the Backfill that a connection creates of itself.
+const initialSuffix = "-initial"
+
+// backfill has the declared history read once, from when live events are accepted, and tells how far that is.
+func (r *Reconciler) backfill(ctx context.Context, s *scope) error {
+	var list v1alpha1.BackfillList
+	err := r.Client.List(ctx, &list, client.InNamespace(s.conn.Namespace), client.MatchingFields{indexConnection: s.conn.Name})
+	if err != nil {
+		return fmt.Errorf("list backfills: %w", err)
+	}
+	if len(list.Items) == 0 && s.routed && neverRead(s.conditions.Before(v1alpha1.ConditionBackfillComplete)) {
+		initial, err := r.createInitial(ctx, s)
+		if err != nil {
+			return err
+		}
+		list.Items = append(list.Items, *initial)
+	}
+	return judgeBackfills(s, list.Items)
+}
+
+// neverRead says whether no backfill has ended yet. A finished one may have been removed since; it is not read again.
+func neverRead(last *metav1.Condition) bool {
+	return last == nil || (last.Status != metav1.ConditionTrue && last.Reason != v1alpha1.ReasonBackfillFailed)
+}
+
+func (r *Reconciler) createInitial(ctx context.Context, s *scope) (*v1alpha1.Backfill, error) {
+	initial := &v1alpha1.Backfill{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.conn.Namespace, Name: s.conn.Name + initialSuffix},
+		Spec: v1alpha1.BackfillSpec{
+			ConnectionRef: v1alpha1.LocalRef{Name: s.conn.Name},
+			Window:        s.conn.Spec.Backfill.Window,
+		},
+	}
+	if err := controllerutil.SetControllerReference(s.conn, initial, r.Client.Scheme()); err != nil {
+		return nil, fmt.Errorf("own backfill: %w", err)
+	}
+	err := r.Client.Create(ctx, initial)
+	if apierrors.IsAlreadyExists(err) {
+		return initial, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create backfill: %w", err)
+	}
+	s.note(normal, "BackfillCreated", "Backfill", fmt.Sprintf("Backfill %s reads %s of history.", initial.Name, initial.Spec.Window))
+	return initial, nil
+}
+
+// judgeBackfills sums up: one that succeeded is enough, else the newest decides.
+func judgeBackfills(s *scope, list []v1alpha1.Backfill) error {
+	if len(list) == 0 {
+		if !neverRead(s.conditions.Before(v1alpha1.ConditionBackfillComplete)) {
+			s.conditions.Keep(v1alpha1.ConditionBackfillComplete)
+			return nil
+		}
+		s.conditions.Unknown(v1alpha1.ConditionBackfillComplete, v1alpha1.ReasonPending, "History is read once events are accepted.")
+		return nil
+	}
+	newest := &list[0]
+	for i := range list {
+		if list[i].Status.Phase == v1alpha1.BackfillSucceeded {
+			s.conditions.True(v1alpha1.ConditionBackfillComplete, v1alpha1.ReasonComplete, fmt.Sprintf(
+				"Backfill %s has read the declared history.", list[i].Name))
+			return nil
+		}
+		if newest.CreationTimestamp.Before(&list[i].CreationTimestamp) {
+			newest = &list[i]
+		}
+	}
+	return judgeBackfill(newest, s.now)
+}
+
+// throttledTooLong is from when a backfill that Stripe holds back is worth a person's attention.
+const throttledTooLong = 12 * time.Hour
+
+func judgeBackfill(b *v1alpha1.Backfill, now time.Time) error {
+	if b.Status.Phase == v1alpha1.BackfillFailed {
+		return step.UserActionFor(v1alpha1.ReasonBackfillFailed, fmt.Sprintf(
+			"Backfill %s ended early and says why. Create another Backfill to read the history again.", b.Name))
+	}
+	if complete := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionComplete); complete != nil && complete.Reason == v1alpha1.ReasonStripe429 {
+		message := explain(errcode.ST429, fmt.Sprintf("Backfill %s is held back.", b.Name))
+		if now.Sub(b.CreationTimestamp.Time) > throttledTooLong {
+			return step.UserAction(errcode.ST429, message)
+		}
+		return step.Wait(v1alpha1.ReasonStripe429, 0, message)
+	}
+	return step.Wait(v1alpha1.ReasonInProgress, 0, fmt.Sprintf(
+		"Backfill %s is reading history; live events are scored meanwhile. Nothing to do.", b.Name))
+}

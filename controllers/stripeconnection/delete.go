@@ -1,0 +1,131 @@
+package stripeconnection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/kube"
+	"github.com/kustiq/kustiq/internal/step"
+)
+
+// windDownDeadline is how long a deletion waits for Stripe or for credentials. After it, what is left there is told in
+// an Event and left: a namespace must not hang on an account that nobody can reach.
+const windDownDeadline = 15 * time.Minute
+
+// delete undoes what the connection has made outside Kubernetes, acceptance first, and lets go of the object.
+func (r *Reconciler) delete(ctx context.Context, conn *v1alpha1.StripeConnection) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(conn, v1alpha1.Finalizer) {
+		return ctrl.Result{}, nil
+	}
+	s := r.newScope(conn)
+	if s.bus == nil {
+		s.note(warning, "RegionNotServed", "Delete", "The connection's region is not served any more: what the bus holds of it is left there.")
+	}
+	stops := step.Run(ctx, s, r.windDown)
+	if len(stops) > 0 {
+		return r.stillDeleting(ctx, s, stops)
+	}
+	if conn.Spec.DeletionPolicy == v1alpha1.DeletionErase {
+		s.note(warning, "ScoresRetained", "Delete", "deletionPolicy is Erase, and deleting a connection erases nothing by itself: its scores stay in the store until somebody erases them.")
+	}
+	for _, n := range s.notes {
+		r.event(s, n)
+	}
+	r.memory.forget(s.uid)
+	return ctrl.Result{}, kube.RemoveFinalizer(ctx, r.Client, conn, v1alpha1.Finalizer)
+}
+
+func (r *Reconciler) stillDeleting(ctx context.Context, s *scope, stops []step.Stop) (ctrl.Result, error) {
+	message := fmt.Sprintf("Being deleted: the attempt to %s is repeated until %s.", stops[0].Step, s.deadline().UTC().Format(time.RFC3339))
+	block(s.conditions, metav1.ConditionFalse, v1alpha1.ReasonDeleting, message, step.Waiting)
+	written := r.writeStatus(ctx, s)
+	result, err := step.Schedule(stops, time.Minute, r.Jitter)
+	if err = errors.Join(err, client.IgnoreNotFound(written)); err != nil {
+		return ctrl.Result{}, err
+	}
+	return result, nil
+}
+
+// deauthorize gives the grant back to Stripe. One that is gone already is no error.
+func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
+	if err := r.loadToken(ctx, s); err != nil {
+		return err
+	}
+	if s.token == nil {
+		return nil
+	}
+	err := r.readCredentials(ctx, s)
+	if err == nil {
+		err = r.API.Deauthorize(ctx, s.platform, s.token.Account)
+	}
+	return s.orGiveUp(ctx, err, fmt.Sprintf("Account %s could not be deauthorised. Remove Kustiq in its Stripe dashboard.", s.token.Account))
+}
+
+// deleteToken removes the token, whether Stripe still honours it or not.
+func (r *Reconciler) deleteToken(ctx context.Context, s *scope) error {
+	return r.Tokens.Delete(ctx, s.uid)
+}
+
+// clearBus removes what the bus holds of the connection.
+func (r *Reconciler) clearBus(ctx context.Context, s *scope) error {
+	if s.bus == nil {
+		return nil
+	}
+	return errors.Join(
+		s.bus.Offers().Delete(ctx, s.uid),
+		s.bus.Grants().Delete(ctx, s.uid),
+		s.bus.Health().Delete(ctx, s.uid),
+	)
+}
+
+// releaseEndpoint removes the region's and mode's endpoint when this was the last connection that used it.
+func (r *Reconciler) releaseEndpoint(ctx context.Context, s *scope) error {
+	if s.bus == nil {
+		return nil
+	}
+	needed, err := r.endpointNeeded(ctx, s)
+	if err != nil || needed {
+		return err
+	}
+	if err = r.readCredentials(ctx, s); err == nil {
+		err = r.endpoints.remove(ctx, slotFor(s))
+	}
+	return s.orGiveUp(ctx, err, fmt.Sprintf("The %s webhook endpoint of region %s could not be removed from the platform account.", s.mode, s.regionName))
+}
+
+// endpointNeeded says whether another connection of the same region and mode remains.
+func (r *Reconciler) endpointNeeded(ctx context.Context, s *scope) (bool, error) {
+	var connections v1alpha1.StripeConnectionList
+	if err := r.Client.List(ctx, &connections); err != nil {
+		return false, fmt.Errorf("list connections: %w", err)
+	}
+	for i := range connections.Items {
+		other := &connections.Items[i]
+		if string(other.UID) != s.uid && other.DeletionTimestamp.IsZero() &&
+			other.Spec.Mode == s.conn.Spec.Mode && string(other.Status.Region) == s.regionName {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (s *scope) deadline() time.Time { return s.conn.DeletionTimestamp.Add(windDownDeadline) }
+
+// orGiveUp lets a deletion go on when what failed has failed for long enough.
+func (s *scope) orGiveUp(ctx context.Context, err error, left string) error {
+	if err == nil || s.now.Before(s.deadline()) {
+		return err
+	}
+	log.FromContext(ctx).Error(err, "giving up while deleting a connection", "left", left)
+	s.note(warning, "LeftBehind", "Delete", left)
+	return nil
+}

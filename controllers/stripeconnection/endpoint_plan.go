@@ -1,0 +1,91 @@
+package stripeconnection
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/internal/stripeapi"
+)
+
+// Metadata keys by which an endpoint is known as ours on a platform account that others may use too.
+const (
+	metaInstallation = "kustiq_installation"
+	metaRegion       = "kustiq_region"
+	metaMode         = "kustiq_mode"
+)
+
+// endpointQuota is how many endpoints Stripe allows an account to have in one mode.
+const endpointQuota = 16
+
+// endpointSpec is the endpoint that one region and mode should have.
+func endpointSpec(installation string, at slot) stripeapi.EndpointSpec {
+	return stripeapi.EndpointSpec{
+		URL:    at.url,
+		Events: append(signal.EventTypes(), signal.ControlEventTypes()...),
+		Metadata: map[string]string{
+			metaInstallation: installation,
+			metaRegion:       strings.ToLower(at.region),
+			metaMode:         string(at.mode),
+		},
+		Description: "Kustiq: churn signals, region " + at.region,
+		Enabled:     true,
+	}
+}
+
+// endpointPlan is what has to be done at Stripe.
+type endpointPlan struct {
+	// keep is the endpoint whose secret we have; empty when one must be made.
+	keep string
+	// repair is why keep must be brought back to the spec: one of the API's reasons; "" when it is as it should be.
+	repair string
+	// remove are endpoints of ours that nothing can verify: left by a crash between their creation and the keeping of
+	// their secret, or of another API version.
+	remove []string
+	// full says that there is no room for another until remove is done, or at all.
+	full bool
+}
+
+// planEndpoint decides from what Stripe lists, and from the endpoint whose secret we hold.
+func planEndpoint(listed []stripeapi.Endpoint, held string, spec stripeapi.EndpointSpec) endpointPlan {
+	var plan endpointPlan
+	for _, endpoint := range listed {
+		switch {
+		case !ours(endpoint, spec):
+		case endpoint.ID == held && endpoint.APIVersion == stripeapi.APIVersion:
+			plan.keep, plan.repair = endpoint.ID, drift(endpoint, spec)
+		default:
+			plan.remove = append(plan.remove, endpoint.ID)
+		}
+	}
+	plan.full = plan.keep == "" && len(listed) >= endpointQuota
+	return plan
+}
+
+func ours(endpoint stripeapi.Endpoint, spec stripeapi.EndpointSpec) bool {
+	for key, value := range spec.Metadata {
+		if endpoint.Metadata[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// drift says how an endpoint differs from its spec.
+func drift(endpoint stripeapi.Endpoint, spec stripeapi.EndpointSpec) string {
+	if endpoint.Status == "disabled" {
+		return v1alpha1.ReasonEndpointDisabled
+	}
+	if endpoint.URL != spec.URL || !sameSet(endpoint.Events, spec.Events) {
+		return v1alpha1.ReasonEndpointDrift
+	}
+	return ""
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}

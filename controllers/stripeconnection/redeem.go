@@ -1,0 +1,168 @@
+package stripeconnection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/kustiq/kustiq/api/errcode"
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/step"
+	"github.com/kustiq/kustiq/internal/stripeapi"
+	"github.com/kustiq/kustiq/internal/tokenstore"
+)
+
+// redeem turns what the consent page has brought into a token. The grant is claimed first, since Stripe revokes a
+// connection whose code is used twice: whatever happens after that, the code is spent.
+//
+// When there is a token already, a failed attempt to renew the consent is told in an Event and changes nothing.
+func (r *Reconciler) redeem(ctx context.Context, s *scope, grant bus.Grant, revision uint64) error {
+	err := s.bus.Grants().Claim(ctx, s.uid, revision)
+	if errors.Is(err, bus.ErrConflict) {
+		// A newer grant has come meanwhile; its change brings the next reconcile.
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("claim grant: %w", err)
+	}
+	granted, err := r.exchange(ctx, s, grant)
+	if err == nil {
+		err = r.accept(ctx, s, granted)
+	}
+	if err == nil {
+		return r.keep(ctx, s, granted)
+	}
+	outcome := step.OutcomeOf(err)
+	if outcome.Kind != step.Failed && s.token != nil {
+		s.note(warning, outcome.Reason, "Authorize", outcome.Message)
+		return nil
+	}
+	return err
+}
+
+// exchange asks Stripe for the token of a grant, or says why there is none.
+func (r *Reconciler) exchange(ctx context.Context, s *scope, grant bus.Grant) (stripeapi.Token, error) {
+	again := fmt.Sprintf("Open %s again.", s.status.ConnectURL)
+	if grant.Error != "" {
+		return stripeapi.Token{}, step.UserActionFor(v1alpha1.ReasonConsentDenied, "The authorisation was declined at Stripe. "+again)
+	}
+	code, err := r.BusVault.Unseal(grant.SealedCode, grantContext(s.uid))
+	if err != nil {
+		return stripeapi.Token{}, step.Wait(v1alpha1.ReasonAwaitingConsent, 0, "The authorisation that arrived was not sealed by this installation's dashboard. "+again)
+	}
+	granted, err := r.API.Exchange(ctx, s.platform, string(code))
+	var refused *stripeapi.Error
+	switch {
+	case err == nil:
+		return granted, nil
+	case !errors.As(err, &refused):
+		return stripeapi.Token{}, err
+	}
+	log.FromContext(ctx).Info("authorisation code not redeemed", "status", refused.Status, "stripeCode", refused.StripeCode)
+	switch {
+	case refused.Code == errcode.ST403:
+		return stripeapi.Token{}, step.UserAction(errcode.ST403, explain(errcode.ST403, "Stripe refused the authorisation."))
+	case refused.Status == http.StatusUnauthorized:
+		return stripeapi.Token{}, platformRefused(s)
+	case refused.Status >= 400 && refused.Status < 500:
+		return stripeapi.Token{}, step.Wait(v1alpha1.ReasonAwaitingConsent, 0, "The link had been used before or had expired: each authorisation works once, for a few minutes. "+again)
+	}
+	return stripeapi.Token{}, step.Wait(v1alpha1.ReasonAwaitingConsent, 0, "Stripe did not answer while the authorisation was redeemed, and it works only once. "+again)
+}
+
+// platformRefused says that Stripe does not know the platform's own key: nobody who owns an account can mend that.
+func platformRefused(s *scope) error {
+	return step.UserActionFor(v1alpha1.ReasonPlatformCredentialsMissing, fmt.Sprintf(
+		"Stripe refuses the platform's own key for region %s. Put a valid one into Secret %s of the operator's namespace.",
+		s.regionName, platformSecretName(s.regionName)))
+}
+
+// accept decides whether the granted account may be this connection's. What may not is given back at once.
+func (r *Reconciler) accept(ctx context.Context, s *scope, granted stripeapi.Token) error {
+	holder, err := r.holderOf(ctx, s, granted.Account, granted.Livemode)
+	if err != nil {
+		return err
+	}
+	if holder != "" {
+		// Not given back: that would end the other connection's grant, which is one and the same to Stripe.
+		return step.UserActionFor(v1alpha1.ReasonAccountTaken, fmt.Sprintf(
+			"Account %s is already connected in %s mode by StripeConnection %s. Delete one of the two.",
+			granted.Account, modeNamed(granted.Livemode), holder))
+	}
+	switch {
+	case granted.Livemode != s.mode.livemode():
+		err = step.UserAction(errcode.ModeMismatch, explain(errcode.ModeMismatch, fmt.Sprintf(
+			"The account was authorised in %s mode, and the connection is for %s mode.", modeNamed(granted.Livemode), s.mode)))
+	case s.status.AccountID != "" && s.status.AccountID != granted.Account:
+		err = step.UserActionFor(v1alpha1.ReasonAccountTaken, fmt.Sprintf(
+			"This connection belongs to account %s, and %s was authorised. Create another StripeConnection for that one.",
+			s.status.AccountID, granted.Account))
+	default:
+		return nil
+	}
+	if gone := r.API.Deauthorize(ctx, s.platform, granted.Account); gone != nil {
+		log.FromContext(ctx).Error(gone, "giving back a refused authorisation")
+	}
+	return err
+}
+
+// keep saves the first token of a grant.
+func (r *Reconciler) keep(ctx context.Context, s *scope, granted stripeapi.Token) error {
+	record := recordFrom(granted, s.platform, s.now)
+	record.Generation = 1
+	if s.token != nil {
+		record.Generation = s.token.Generation + 1
+	}
+	s.note(normal, v1alpha1.ReasonGranted, "Authorize", fmt.Sprintf("Account %s authorised in %s mode.", granted.Account, s.mode))
+	return r.saveToken(ctx, s, record)
+}
+
+// holderOf names the other connection, as namespace/name, that has this account in this mode; "" when there is none.
+// Both the routes and the statuses are asked: a suspended connection has no route, one of another operator no status.
+func (r *Reconciler) holderOf(ctx context.Context, s *scope, account string, livemode bool) (string, error) {
+	var connections v1alpha1.StripeConnectionList
+	if err := r.Client.List(ctx, &connections, client.MatchingFields{indexAccount: account}); err != nil {
+		return "", fmt.Errorf("list connections of an account: %w", err)
+	}
+	for i := range connections.Items {
+		other := &connections.Items[i]
+		if string(other.UID) != s.uid && modeOf(other.Spec.Mode).livemode() == livemode {
+			return client.ObjectKeyFromObject(other).String(), nil
+		}
+	}
+	route, _, err := s.bus.Routes().Get(ctx, bus.RouteKey(account, livemode))
+	if errors.Is(err, bus.ErrNotFound) || (err == nil && route.Connection == s.uid) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read route: %w", err)
+	}
+	alive, err := r.byUID(ctx, route.Connection)
+	if err != nil || alive == nil {
+		return "", err
+	}
+	return client.ObjectKeyFromObject(alive).String(), nil
+}
+
+func grantContext(uid string) string { return "grant/" + uid }
+
+// recordFrom is the record of a token as Stripe gave it. The caller sets its generation.
+func recordFrom(granted stripeapi.Token, p stripeapi.Platform, now time.Time) tokenstore.Record {
+	return tokenstore.Record{
+		Account:   granted.Account,
+		Livemode:  granted.Livemode,
+		Scope:     granted.Scope,
+		Flavor:    string(p.Flavor),
+		Access:    granted.Access,
+		Refresh:   granted.Refresh,
+		IssuedAt:  now,
+		ExpiresAt: granted.ExpiresAt,
+		RotatedAt: now,
+	}
+}

@@ -1,0 +1,118 @@
+// Package workspace reconciles Workspaces: where a tenant's scores are shown, how many connections it has, and whether
+// this installation serves its region.
+//
+// It owns the Workspace's status. It must not know what a connection does.
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/controllers/buswatch"
+	"github.com/kustiq/kustiq/internal/kube"
+)
+
+const (
+	// Name of the controller.
+	Name = "workspace"
+
+	fieldOwner = client.FieldOwner("kustiq-" + Name)
+)
+
+// Config is what the controller works with. All of it is needed but Regions.
+type Config struct {
+	Client client.Client
+	// DashboardURL is the public base URL of the dashboard, without a slash at its end.
+	DashboardURL string
+	// Regions are the names of those that this installation serves.
+	Regions map[string]bool
+	Clock   clock.PassiveClock
+}
+
+// Reconciler reconciles Workspaces.
+type Reconciler struct {
+	Config
+}
+
+// New makes the reconciler.
+func New(c Config) (*Reconciler, error) {
+	if c.Client == nil || c.DashboardURL == "" || c.Clock == nil {
+		return nil, errors.New("workspace: client, dashboard URL and clock are needed")
+	}
+	return &Reconciler{Config: c}, nil
+}
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(Name).
+		For(&v1alpha1.Workspace{}).
+		Watches(&v1alpha1.StripeConnection{}, handler.EnqueueRequestsFromMapFunc(ofConnection)).
+		WithOptions(buswatch.ControllerOptions(1)).
+		Complete(r)
+}
+
+func ofConnection(_ context.Context, o client.Object) []reconcile.Request {
+	connection, ok := o.(*v1alpha1.StripeConnection)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: connection.Namespace, Name: connection.Spec.WorkspaceRef.Name}}}
+}
+
+// Reconcile brings one Workspace's status up to date.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var workspace v1alpha1.Workspace
+	if err := r.Client.Get(ctx, req.NamespacedName, &workspace); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	var connections v1alpha1.StripeConnectionList
+	if err := r.Client.List(ctx, &connections, client.InNamespace(workspace.Namespace)); err != nil {
+		return ctrl.Result{}, fmt.Errorf("list connections: %w", err)
+	}
+	conditions := kube.NewConditions(workspace.Status.Conditions, workspace.Generation, r.Clock.Now())
+	judge(conditions, workspace.Spec.Region, r.Regions[string(workspace.Spec.Region)])
+	status := v1alpha1.WorkspaceStatus{
+		ObservedGeneration: workspace.Generation,
+		DashboardURL:       dashboardURL(r.DashboardURL, req.String()),
+		Connections:        count(connections.Items, workspace.Name),
+		Conditions:         conditions.Sorted(v1alpha1.ConditionReady),
+	}
+	_, err := kube.ApplyStatus(ctx, r.Client, fieldOwner, &workspace, &workspace.Status, &status)
+	return ctrl.Result{}, err
+}
+
+// dashboardURL is where the workspace ("namespace/name") is shown.
+func dashboardURL(base, workspace string) string {
+	return base + "/dashboard/churn?" + url.Values{"workspace": {workspace}}.Encode()
+}
+
+func count(connections []v1alpha1.StripeConnection, workspace string) int32 {
+	var n int32
+	for i := range connections {
+		if connections[i].Spec.WorkspaceRef.Name == workspace {
+			n++
+		}
+	}
+	return n
+}
+
+func judge(c *kube.Conditions, region v1alpha1.Region, served bool) {
+	if !served {
+		message := fmt.Sprintf("This installation does not serve region %s. Use an installation that does, or ask its operator to add the region.", region)
+		c.False(v1alpha1.ConditionReady, v1alpha1.ReasonRegionNotServed, message)
+		c.Stuck(v1alpha1.ReasonUserAction, message)
+		return
+	}
+	c.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, fmt.Sprintf("Region %s is served.", region))
+	c.Settled()
+}
