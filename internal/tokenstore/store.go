@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,6 +51,17 @@ type Record struct {
 	RotatedAt time.Time
 	// Previous is the generation before, kept until this one has proven itself. Its own Previous is never kept.
 	Previous *Record
+}
+
+// Format names the record without its tokens under every verb: fmt forgets the redaction of a nested field when a verb
+// does not suit its neighbours.
+func (r Record) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "token of %s (generation %d)", r.Account, r.Generation)
+}
+
+// LogValue names the record without its tokens.
+func (r Record) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("account", r.Account), slog.Int64("generation", r.Generation))
 }
 
 // Store reads and writes token Secrets. It is safe for concurrent use; there must be one writer.
