@@ -1,0 +1,150 @@
+package stripesim
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// apiError is a refusal in Stripe's shape.
+type apiError struct {
+	status                     int
+	kind, code, message, param string
+}
+
+func refuse(w http.ResponseWriter, e apiError) {
+	body := obj{"type": e.kind, "message": e.message}
+	if e.code != "" {
+		body["code"] = e.code
+	}
+	if e.param != "" {
+		body["param"] = e.param
+	}
+	reply(w, e.status, obj{"error": body})
+}
+
+func reply(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client has gone
+}
+
+// caller is who a request speaks for: a connected account, or a platform in one mode.
+type caller struct {
+	account  *Account
+	platform *Platform
+	livemode bool
+}
+
+// authenticate reads the key of a request; s.mu must be held.
+func (s *Server) authenticate(r *http.Request) (caller, *apiError) {
+	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if user, _, ok := r.BasicAuth(); ok {
+		key = user
+	}
+	if t, ok := s.tokens[key]; ok {
+		return caller{account: t.account, platform: t.platform, livemode: t.account.Livemode}, nil
+	}
+	for _, p := range s.platforms {
+		if key != "" && (key == p.SecretKeyLive || key == p.SecretKeyTest) {
+			return s.onBehalf(caller{platform: p, livemode: key == p.SecretKeyLive}, r.Header.Get("Stripe-Account"))
+		}
+	}
+	message := "Invalid API Key provided"
+	if key == "" {
+		message = "You did not provide an API key"
+	}
+	return caller{}, &apiError{status: http.StatusUnauthorized, kind: "invalid_request_error", message: message}
+}
+
+// onBehalf lets a platform act for an account that granted it access.
+func (s *Server) onBehalf(c caller, account string) (caller, *apiError) {
+	if account == "" {
+		return c, nil
+	}
+	for _, t := range s.tokens {
+		if t.platform == c.platform && t.account.ID == account && t.account.Livemode == c.livemode {
+			c.account = t.account
+			return c, nil
+		}
+	}
+	return c, &apiError{status: http.StatusForbidden, kind: "invalid_request_error", code: "account_invalid",
+		message: "The provided key does not have access to the account, or access was revoked"}
+}
+
+func (s *Server) routeAPI(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/account", s.forAccount(func(w http.ResponseWriter, _ *http.Request, a *Account) {
+		reply(w, http.StatusOK, a.render())
+	}))
+	mux.HandleFunc("GET /v1/accounts/{id}", s.forPlatform(s.getAccount))
+	mux.HandleFunc("GET /v1/{resource}", s.forAccount(s.list))
+	mux.HandleFunc("GET /v1/{resource}/{id}", s.forAccount(s.retrieve))
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c, refused := s.authenticate(r)
+		switch {
+		case refused != nil:
+			refuse(w, *refused)
+		case c.account != nil:
+			s.requests = append(s.requests, Request{r.Method, r.URL.Path, c.account.ID})
+			refuse(w, apiError{status: http.StatusForbidden, kind: "invalid_request_error",
+				code: "more_permissions_required_for_application", message: "The scope of this key is read_only"})
+		default:
+			refuse(w, unknownPath(r))
+		}
+	})
+}
+
+func unknownPath(r *http.Request) apiError {
+	return apiError{status: http.StatusNotFound, kind: "invalid_request_error", message: "Unrecognized request URL (" + r.Method + ": " + r.URL.Path + ")"}
+}
+
+// forAccount serves a request that reads a connected account, under the read lock.
+func (s *Server) forAccount(serve func(http.ResponseWriter, *http.Request, *Account)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c, refused := s.authenticate(r)
+		if refused != nil {
+			refuse(w, *refused)
+			return
+		}
+		if c.account == nil {
+			refuse(w, unknownPath(r))
+			return
+		}
+		s.requests = append(s.requests, Request{r.Method, r.URL.Path, c.account.ID})
+		serve(w, r, c.account)
+	}
+}
+
+// forPlatform serves a request about the platform's own account.
+func (s *Server) forPlatform(serve func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c, refused := s.authenticate(r)
+		if refused == nil && c.account != nil {
+			s.requests = append(s.requests, Request{r.Method, r.URL.Path, c.account.ID})
+			refused = &apiError{status: http.StatusForbidden, kind: "invalid_request_error",
+				code: "oauth_not_supported", message: "This application does not have the required permissions for this endpoint"}
+		}
+		if refused != nil {
+			refuse(w, *refused)
+			return
+		}
+		serve(w, r, c)
+	}
+}
+
+func (s *Server) getAccount(w http.ResponseWriter, r *http.Request, c caller) {
+	for _, t := range s.tokens {
+		if t.platform == c.platform && t.account.ID == r.PathValue("id") && t.account.Livemode == c.livemode {
+			reply(w, http.StatusOK, t.account.render())
+			return
+		}
+	}
+	refuse(w, apiError{status: http.StatusForbidden, kind: "invalid_request_error", code: "account_invalid",
+		message: "The provided key does not have access to the account"})
+}

@@ -1,0 +1,261 @@
+package stripesim
+
+import (
+	_ "embed"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+//go:embed authorize.html
+var authorizePage string
+
+var authorizeTemplate = template.Must(template.New("authorize").Parse(authorizePage))
+
+// code is good once, for five minutes.
+type code struct {
+	platform *Platform
+	account  *Account
+	expires  int64
+	used     bool
+}
+
+// token is an account's grant to a platform.
+type token struct {
+	access, refresh string
+	platform        *Platform
+	account         *Account
+}
+
+const codeAge = 5 * 60
+
+func (s *Server) routeOAuth(mux *http.ServeMux) {
+	mux.HandleFunc("GET /oauth/authorize", s.authorize)
+	mux.HandleFunc("POST /oauth/authorize", s.consent)
+	mux.HandleFunc("POST /oauth/token", s.exchange)
+	mux.HandleFunc("POST /oauth/deauthorize", s.deauthorize)
+}
+
+// authorizeRequest is what a platform asks for.
+type authorizeRequest struct {
+	platform *Platform
+	livemode bool
+	redirect *url.URL
+	state    string
+}
+
+func (s *Server) readAuthorize(values url.Values) (req authorizeRequest, problem string) {
+	for _, p := range s.platforms {
+		switch id := values.Get("client_id"); {
+		case id != "" && id == p.ClientIDLive:
+			req.platform, req.livemode = p, true
+		case id != "" && id == p.ClientIDTest:
+			req.platform = p
+		}
+	}
+	if req.platform == nil {
+		return req, "No application matches the supplied client identifier"
+	}
+	if values.Get("response_type") != "code" {
+		return req, "response_type must be code"
+	}
+	if scope := values.Get("scope"); scope != "read_only" && scope != "read_write" {
+		return req, "scope must be read_only or read_write"
+	}
+	redirect := values.Get("redirect_uri")
+	if redirect == "" && len(req.platform.RedirectURIs) > 0 {
+		redirect = req.platform.RedirectURIs[0]
+	}
+	if !contains(req.platform.RedirectURIs, redirect) {
+		return req, "redirect_uri is not one of the application's"
+	}
+	u, err := url.Parse(redirect)
+	if err != nil {
+		return req, "redirect_uri is no URL"
+	}
+	req.redirect, req.state = u, values.Get("state")
+	return req, ""
+}
+
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	req, problem := s.readAuthorize(r.URL.Query())
+	if problem != "" {
+		reply(w, http.StatusBadRequest, obj{"error": obj{"message": problem, "type": "invalid_request_error"}})
+		return
+	}
+	var accounts []*Account
+	for _, a := range s.accounts {
+		if a.Livemode == req.livemode {
+			accounts = append(accounts, a)
+		}
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = authorizeTemplate.Execute(w, map[string]any{
+		"Platform": req.platform.Name, "Accounts": accounts, "Live": req.livemode,
+		"Fields": map[string]string{
+			"client_id": r.URL.Query().Get("client_id"), "response_type": "code", "scope": r.URL.Query().Get("scope"),
+			"redirect_uri": r.URL.Query().Get("redirect_uri"), "state": req.state,
+		},
+	})
+}
+
+// consent takes the answer given on the page back to the platform.
+func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := r.ParseForm(); err != nil {
+		reply(w, http.StatusBadRequest, obj{"error": obj{"message": "unreadable form", "type": "invalid_request_error"}})
+		return
+	}
+	req, problem := s.readAuthorize(r.PostForm)
+	if problem != "" {
+		reply(w, http.StatusBadRequest, obj{"error": obj{"message": problem, "type": "invalid_request_error"}})
+		return
+	}
+	answer := url.Values{}
+	if req.state != "" {
+		answer.Set("state", req.state)
+	}
+	account, ok := s.findAccount(r.PostForm.Get("account"), req.livemode)
+	if r.PostForm.Get("action") != "connect" || !ok {
+		answer.Set("error", "access_denied")
+		answer.Set("error_description", "The user denied your request")
+	} else {
+		id := newID(s.rng, "ac_", 32)
+		s.codes[id] = &code{platform: req.platform, account: account, expires: s.now() + codeAge}
+		answer.Set("code", id)
+		answer.Set("scope", r.PostForm.Get("scope"))
+	}
+	target := *req.redirect
+	target.RawQuery = answer.Encode()
+	http.Redirect(w, r, target.String(), http.StatusSeeOther)
+}
+
+func oauthError(w http.ResponseWriter, status int, code, description string) {
+	reply(w, status, obj{"error": code, "error_description": description})
+}
+
+// client authenticates a platform by client_secret or Authorization.
+func (s *Server) clientOf(r *http.Request) (*Platform, bool, bool) {
+	key := r.PostFormValue("client_secret")
+	if key == "" {
+		key = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	}
+	for _, p := range s.platforms {
+		if key != "" && (key == p.SecretKeyLive || key == p.SecretKeyTest) {
+			return p, key == p.SecretKeyLive, true
+		}
+	}
+	return nil, false, false
+}
+
+// exchange turns a code, or a refresh token, into an access token.
+func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	platform, livemode, ok := s.clientOf(r)
+	if !ok {
+		oauthError(w, http.StatusUnauthorized, "invalid_client", "No such API key")
+		return
+	}
+	switch r.PostFormValue("grant_type") {
+	case "authorization_code":
+		id := r.PostFormValue("code")
+		c, ok := s.codes[id]
+		switch {
+		case !ok || c.platform != platform:
+			oauthError(w, http.StatusBadRequest, "invalid_grant", "Authorization code does not exist: "+id)
+		case c.account.Livemode != livemode:
+			oauthError(w, http.StatusBadRequest, "invalid_grant", "This authorization code was issued in another mode: "+id)
+		case c.used || c.expires < s.now():
+			oauthError(w, http.StatusBadRequest, "invalid_grant", "This authorization code has already been used or has expired: "+id)
+		default:
+			c.used = true
+			t := s.grant(platform, c.account, "")
+			s.emit(c.account, "account.application.authorized", obj{"id": clientID(platform, livemode), "object": "application", "name": platform.Name}, nil)
+			reply(w, http.StatusOK, t.render(platform))
+		}
+	case "refresh_token":
+		t, ok := s.refreshes[r.PostFormValue("refresh_token")]
+		if !ok || t.platform != platform {
+			oauthError(w, http.StatusBadRequest, "invalid_grant", "Grant does not exist for this refresh token")
+			return
+		}
+		reply(w, http.StatusOK, s.grant(platform, t.account, t.refresh).render(platform))
+	default:
+		oauthError(w, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
+	}
+}
+
+// grant makes a new access token. As with Stripe's Connect, older ones of the account go on working and the refresh
+// token stays.
+func (s *Server) grant(p *Platform, a *Account, refresh string) *token {
+	mode := "test"
+	if a.Livemode {
+		mode = "live"
+	}
+	t := &token{access: newID(s.rng, "sk_"+mode+"_", 48), refresh: refresh, platform: p, account: a}
+	if refresh == "" {
+		t.refresh = newID(s.rng, "rt_", 40)
+	}
+	s.tokens[t.access], s.refreshes[t.refresh] = t, t
+	return t
+}
+
+func (t *token) render(p *Platform) obj {
+	return obj{
+		"access_token": t.access, "refresh_token": t.refresh, "livemode": t.account.Livemode, "scope": "read_only",
+		"stripe_user_id": t.account.ID, "stripe_publishable_key": "pk_" + t.access[3:20], "token_type": "bearer",
+	}
+}
+
+func clientID(p *Platform, livemode bool) string {
+	if livemode {
+		return p.ClientIDLive
+	}
+	return p.ClientIDTest
+}
+
+// deauthorize ends a grant, as a platform asks for it.
+func (s *Server) deauthorize(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	platform, livemode, ok := s.clientOf(r)
+	if !ok || r.PostFormValue("client_id") != clientID(platform, livemode) {
+		oauthError(w, http.StatusUnauthorized, "invalid_client", "No such application")
+		return
+	}
+	account := r.PostFormValue("stripe_user_id")
+	if !s.revoke(platform, account, livemode) {
+		oauthError(w, http.StatusUnauthorized, "invalid_client", "This application is not connected to stripe account "+account)
+		return
+	}
+	reply(w, http.StatusOK, obj{"stripe_user_id": account})
+}
+
+// Revoke ends every platform's grant of an account, as its owner does on Stripe's own pages.
+func (s *Server) Revoke(account string, livemode bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.platforms {
+		s.revoke(p, account, livemode)
+	}
+}
+
+func (s *Server) revoke(p *Platform, account string, livemode bool) bool {
+	found := false
+	for access, t := range s.tokens {
+		if t.platform == p && t.account.ID == account && t.account.Livemode == livemode {
+			if !found {
+				s.emit(t.account, "account.application.deauthorized", obj{"id": clientID(p, livemode), "object": "application", "name": p.Name}, nil)
+			}
+			found = true
+			delete(s.tokens, access)
+			delete(s.refreshes, t.refresh)
+		}
+	}
+	return found
+}

@@ -1,0 +1,173 @@
+package stripesim
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// obj is a JSON object of API version 2023-10-16.
+type obj map[string]any
+
+// unset turns a time of 0 into null.
+func unset(t int64) any {
+	if t == 0 {
+		return nil
+	}
+	return t
+}
+
+func listOf(url string, data ...any) obj {
+	if data == nil {
+		data = []any{}
+	}
+	return obj{"object": "list", "data": data, "has_more": false, "url": url}
+}
+
+func (c *customer) render(a *Account) obj {
+	return obj{
+		"id": c.id, "object": "customer", "created": c.created, "livemode": a.Livemode,
+		"address": address(c, a), "balance": 0, "currency": a.Currency, "default_source": nil,
+		"delinquent": c.delinquent(), "description": nil, "discount": nil, "email": c.email,
+		"invoice_prefix": c.id[len(c.id)-7:],
+		"invoice_settings": obj{
+			"custom_fields": nil, "default_payment_method": "pm_" + c.id[4:], "footer": nil, "rendering_options": nil,
+		},
+		"metadata": metadata(c.metadata), "name": c.name, "next_invoice_sequence": 1, "phone": c.phone,
+		"preferred_locales": []any{}, "shipping": nil, "tax_exempt": "none", "test_clock": nil,
+	}
+}
+
+func (c *customer) delinquent() bool {
+	for _, s := range c.subs {
+		if s.live() && s.status == "past_due" {
+			return true
+		}
+	}
+	return false
+}
+
+func metadata(m map[string]string) obj {
+	out := obj{}
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
+
+func address(c *customer, a *Account) obj {
+	return obj{"city": c.city, "country": a.Country, "line1": c.street, "line2": nil, "postal_code": "10115", "state": nil}
+}
+
+func (p *price) render(a *Account) obj {
+	return obj{
+		"id": p.id, "object": "price", "active": true, "billing_scheme": "per_unit", "created": p.created,
+		"currency": p.currency, "custom_unit_amount": nil, "livemode": a.Livemode, "lookup_key": nil,
+		"metadata": obj{}, "nickname": p.nickname, "product": p.product,
+		"recurring": obj{
+			"aggregate_usage": nil, "interval": p.interval, "interval_count": 1, "trial_period_days": nil, "usage_type": "licensed",
+		},
+		"tax_behavior": "unspecified", "tiers_mode": nil, "transform_quantity": nil, "type": "recurring",
+		"unit_amount": p.amount, "unit_amount_decimal": strconv.FormatInt(p.amount, 10),
+	}
+}
+
+func (p *price) renderPlan(a *Account) obj {
+	return obj{
+		"id": p.id, "object": "plan", "active": true, "aggregate_usage": nil, "amount": p.amount,
+		"amount_decimal": strconv.FormatInt(p.amount, 10), "billing_scheme": "per_unit", "created": p.created,
+		"currency": p.currency, "interval": p.interval, "interval_count": 1, "livemode": a.Livemode, "metadata": obj{},
+		"nickname": p.nickname, "product": p.product, "tiers_mode": nil, "transform_usage": nil,
+		"trial_period_days": nil, "usage_type": "licensed",
+	}
+}
+
+func (i item) render(a *Account, sub string) obj {
+	return obj{
+		"id": i.id, "object": "subscription_item", "billing_thresholds": nil, "created": i.created, "metadata": obj{},
+		"plan": i.price.renderPlan(a), "price": i.price.render(a), "quantity": i.quantity, "subscription": sub, "tax_rates": []any{},
+	}
+}
+
+func renderItems(a *Account, sub string, items []item) obj {
+	data := make([]any, 0, len(items))
+	for _, i := range items {
+		data = append(data, i.render(a, sub))
+	}
+	l := listOf("/v1/subscription_items?subscription="+sub, data...)
+	l["total_count"] = len(items)
+	return l
+}
+
+func (s *subscription) render(a *Account) obj {
+	var latest, cancelAt, pause any
+	if s.latest != nil {
+		latest = s.latest.id
+	}
+	if s.cancelAtPeriodEnd {
+		cancelAt = s.periodEnd
+	}
+	if s.pausedAt != 0 {
+		pause = obj{"behavior": "void", "resumes_at": nil}
+	}
+	var reason any
+	if s.canceledAt != 0 {
+		reason = "cancellation_requested"
+	}
+	return obj{
+		"id": s.id, "object": "subscription", "created": s.created, "livemode": a.Livemode, "status": s.status,
+		"application": nil, "application_fee_percent": nil, "automatic_tax": obj{"enabled": false, "liability": nil},
+		"billing_cycle_anchor": s.created, "billing_cycle_anchor_config": nil, "billing_thresholds": nil,
+		"cancel_at": cancelAt, "cancel_at_period_end": s.cancelAtPeriodEnd, "canceled_at": unset(s.canceledAt),
+		"cancellation_details": obj{"comment": nil, "feedback": nil, "reason": reason},
+		"collection_method":    "charge_automatically", "currency": s.items[0].price.currency,
+		"current_period_end": s.periodEnd, "current_period_start": s.periodStart, "customer": s.customer.id,
+		"days_until_due": nil, "default_payment_method": nil, "default_source": nil, "default_tax_rates": []any{},
+		"description": nil, "discount": s.discount(), "ended_at": unset(s.endedAt),
+		"items": renderItems(a, s.id, s.items), "latest_invoice": latest, "metadata": obj{},
+		"next_pending_invoice_item_invoice": nil, "on_behalf_of": nil, "pause_collection": pause,
+		"payment_settings": obj{
+			"payment_method_options": nil, "payment_method_types": nil, "save_default_payment_method": "off",
+		},
+		"pending_invoice_item_interval": nil, "pending_setup_intent": nil, "pending_update": nil, "plan": nil,
+		"quantity": s.items[0].quantity, "schedule": nil, "start_date": s.created, "test_clock": nil, "transfer_data": nil,
+		"trial_end": nil, "trial_settings": obj{"end_behavior": obj{"missing_payment_method": "create_invoice"}}, "trial_start": nil,
+	}
+}
+
+func (s *subscription) discount() any {
+	if s.percentOff == 0 {
+		return nil
+	}
+	return obj{
+		"id": "di_" + s.id[4:], "object": "discount", "checkout_session": nil, "customer": s.customer.id, "end": nil,
+		"coupon": obj{
+			"id": fmt.Sprintf("OFF%.0f", s.percentOff), "object": "coupon", "amount_off": nil, "currency": nil, "duration": "forever",
+			"percent_off": s.percentOff, "valid": true,
+		},
+		"invoice": nil, "invoice_item": nil, "promotion_code": nil, "start": s.created, "subscription": s.id,
+	}
+}
+
+func (d *dispute) render(a *Account) obj {
+	evidence := obj{}
+	for _, field := range disputeEvidence {
+		evidence[field] = nil
+	}
+	return obj{
+		"id": d.id, "object": "dispute", "amount": d.charge.amount, "balance_transactions": []any{}, "charge": d.charge.id,
+		"created": d.created, "currency": d.charge.invoice.items[0].price.currency, "evidence": evidence,
+		"evidence_details":     obj{"due_by": d.created + 14*day, "has_evidence": false, "past_due": false, "submission_count": 0},
+		"is_charge_refundable": false, "livemode": a.Livemode, "metadata": obj{}, "payment_intent": d.charge.intent,
+		"payment_method_details": obj{"card": obj{"brand": "visa", "network_reason_code": "10.4"}, "type": "card"},
+		"reason":                 "subscription_canceled", "status": d.status,
+	}
+}
+
+var disputeEvidence = []string{
+	"access_activity_log", "billing_address", "cancellation_policy", "cancellation_policy_disclosure", "cancellation_rebuttal",
+	"customer_communication", "customer_email_address", "customer_name", "customer_purchase_ip", "customer_signature",
+	"duplicate_charge_documentation", "duplicate_charge_explanation", "duplicate_charge_id", "product_description", "receipt",
+	"refund_policy", "refund_policy_disclosure", "refund_refusal_explanation", "service_date", "service_documentation",
+	"shipping_address", "shipping_carrier", "shipping_date", "shipping_documentation", "shipping_tracking_number",
+	"uncategorized_file", "uncategorized_text",
+}
