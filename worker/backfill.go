@@ -83,6 +83,10 @@ func (r *run) work(ctx context.Context, d bus.TaskDelivery) (err error) {
 	}
 	r.caller = caller
 	for _, s := range r.sections {
+		// Lists that are still to come are shown too.
+		r.progress.Resources[s.name] = r.progress.Resources[s.name]
+	}
+	for _, s := range r.sections {
 		if err := r.read(ctx, s); err != nil {
 			return err
 		}

@@ -3,57 +3,68 @@ package worker
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
 // dispute completes the signals of a dispute with the customer of its charge and publishes them. Stripe's dispute
-// itself names no customer.
+// itself names no customer. One whose customer cannot be found is published all the same, without: the engine lists
+// such an event as failed, with its Stripe id, and it can be driven again.
 func (w *Worker) dispute(ctx context.Context, d bus.TaskDelivery, m bus.Message) settlement {
 	log := w.log.With("workspace", m.Workspace, "connection", m.Connection, "event", m.EventID)
-	missing, err := w.attribute(ctx, d, &m)
+	found, err := w.attribute(ctx, d, &m)
+	outcome := "attributed"
 	switch {
 	case ctx.Err() != nil:
 		return interrupted()
 	case err != nil:
-		var wait *later
-		if errors.As(err, &wait) {
-			return settlement{outcome: "deferred", again: wait.after}
+		s, final := w.tryAgain(log, d.Attempt, err)
+		if !final {
+			return s
 		}
-		after, ok := nextRetry(d.Attempt)
-		if !ok {
-			w.metrics.disputes.WithLabelValues("gave_up").Inc()
-			log.Error("gave up on a dispute's customer", "attempts", d.Attempt, "error", err)
-			return settlement{outcome: "gave_up"}
-		}
-		log.Warn("look up a dispute's customer", "attempt", d.Attempt, "again", after, "error", err)
-		return settlement{outcome: "failed", again: after}
-	case missing:
-		// A payment without a customer object: nobody's score can show it.
-		w.metrics.disputes.WithLabelValues("unattributed").Inc()
+		outcome = "gave_up"
+	case !found:
+		// A payment without a customer object, or a charge that is gone: nobody's score can show it.
 		log.Info("dispute of a charge without a customer")
-		return settlement{outcome: "unattributed"}
+		outcome = "unattributed"
 	}
-	w.metrics.disputes.WithLabelValues("attributed").Inc()
-	return settlement{outcome: "done"}
+	if _, err := w.bus.PublishLive(ctx, m); err != nil {
+		log.Warn("publish a dispute", "error", err)
+		return settlement{outcome: "failed", again: time.Minute}
+	}
+	w.metrics.disputes.WithLabelValues(outcome).Inc()
+	return settlement{outcome: outcome}
 }
 
-// attribute looks up each dispute's charge and publishes the message; missing says that there is no customer at all.
-func (w *Worker) attribute(ctx context.Context, d bus.TaskDelivery, m *bus.Message) (missing bool, err error) {
+// tryAgain is the settlement of a failed try; final says that there is no further one.
+func (w *Worker) tryAgain(log *slog.Logger, attempt int, err error) (s settlement, final bool) {
+	var wait *later
+	if errors.As(err, &wait) {
+		return settlement{outcome: "deferred", again: wait.after}, false
+	}
+	after, ok := nextRetry(attempt)
+	if !ok {
+		log.Error("gave up on a dispute's customer", "attempts", attempt, "error", err)
+		return settlement{}, true
+	}
+	log.Warn("look up a dispute's customer", "attempt", attempt, "again", after, "error", err)
+	return settlement{outcome: "failed", again: after}, false
+}
+
+// attribute looks up the charge of each dispute in the message.
+func (w *Worker) attribute(ctx context.Context, d bus.TaskDelivery, m *bus.Message) (found bool, err error) {
 	c, err := w.newCaller(ctx, m.Connection, m.Account, m.Livemode, d.InProgress)
 	if err != nil {
 		return false, err
 	}
-	if missing, err = c.complete(ctx, m); missing || err != nil {
-		return missing, err
-	}
-	_, err = w.bus.PublishLive(ctx, *m)
-	return false, err
+	return c.complete(ctx, m)
 }
 
-// complete fills in the customers of a message's disputes; missing says that a charge has none, or is gone.
-func (c *caller) complete(ctx context.Context, m *bus.Message) (missing bool, err error) {
+// complete fills in the customers of a message's disputes; found is false when a charge has none, or is gone.
+func (c *caller) complete(ctx context.Context, m *bus.Message) (found bool, err error) {
 	for i := range m.Signals {
 		s := &m.Signals[i]
 		if s.Customer != "" || s.Dispute == nil {
@@ -63,15 +74,12 @@ func (c *caller) complete(ctx context.Context, m *bus.Message) (missing bool, er
 			s.Customer, err = client.Charge(ctx, s.Dispute.Charge)
 			return err
 		})
-		if errors.Is(err, stripeapi.ErrNotFound) {
-			return true, nil
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, stripeapi.ErrNotFound) {
 			return false, err
 		}
 		if s.Customer == "" {
-			return true, nil
+			return false, nil
 		}
 	}
-	return false, nil
+	return true, nil
 }

@@ -40,14 +40,14 @@ func TestDisputeGetsItsCustomer(t *testing.T) {
 	r := newRig(t, s.URL, clock.RealClock{})
 	r.start()
 	r.dispute("ch_1")
-	r.ended("done")
+	r.ended("attributed")
 	r.Expect(r.signals(1)).To(Equal(map[signal.Kind]int{signal.DisputeCreated: 1}))
 	r.Expect(r.live).To(HaveLen(1))
 	r.Expect(r.live[0].Signals[0].Customer).To(Equal("cus_1"))
 	r.Expect(r.live[0].EventID).To(Equal("evt_d"), "the ledger must know it again when Stripe sends it twice")
 }
 
-func TestDisputeOfNobodyIsOver(t *testing.T) {
+func TestDisputeOfNobodyIsPublishedWithoutACustomer(t *testing.T) {
 	for name, charge := range map[string]string{"charge without customer": "ch_anonymous", "charge is gone": "ch_gone"} {
 		t.Run(name, func(t *testing.T) {
 			s := newStripe(t)
@@ -57,7 +57,8 @@ func TestDisputeOfNobodyIsOver(t *testing.T) {
 			r.dispute(charge)
 			r.ended("unattributed")
 			r.Expect(r.counter("kustiq_worker_disputes_total", "unattributed")).To(BeEquivalentTo(1))
-			r.Expect(r.ids()).To(BeEmpty())
+			r.Expect(r.signals(1)).To(Equal(map[signal.Kind]int{signal.DisputeCreated: 1}))
+			r.Expect(r.received["evt_d"].Customer).To(BeEmpty(), "the engine lists it as failed")
 		})
 	}
 }

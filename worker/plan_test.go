@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"errors"
+	"log/slog"
 	"reflect"
 	"testing"
 	"time"
@@ -174,5 +176,21 @@ func TestThrottleWait(t *testing.T) {
 		if got := throttleWait(tc.refused, tc.asked); got != tc.want {
 			t.Errorf("refusal %d, asked %s: %s, want %s", tc.refused, tc.asked, got, tc.want)
 		}
+	}
+}
+
+func TestTryAgainEndsWithTheSchedule(t *testing.T) {
+	w := &Worker{}
+	quiet := slog.New(slog.DiscardHandler)
+	for attempt := 1; attempt <= 5; attempt++ {
+		if s, final := w.tryAgain(quiet, attempt, errors.New("x")); final || s.again != retrySchedule[attempt-1] {
+			t.Errorf("attempt %d: %+v, final %v", attempt, s, final)
+		}
+	}
+	if _, final := w.tryAgain(quiet, 6, errors.New("x")); !final {
+		t.Error("the sixth failure is not final")
+	}
+	if s, final := w.tryAgain(quiet, 6, &later{after: time.Minute}); final || s.again != time.Minute {
+		t.Error("being asked to wait used up the schedule")
 	}
 }

@@ -83,11 +83,12 @@ func (r *run) messages(ctx context.Context, s section, items []json.RawMessage) 
 			r.log.Warn("object left out", "resource", s.name, "error", err)
 			continue
 		}
-		missing, err := r.complete(ctx, &m)
+		found, err := r.complete(ctx, &m)
 		if err != nil {
 			return nil, 0, err
 		}
-		if missing {
+		if !found {
+			// Unlike a live one it is only counted: the past's guest payments are nothing to be driven again.
 			r.w.metrics.disputes.WithLabelValues("unattributed").Inc()
 			continue
 		}
