@@ -1,0 +1,156 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/report"
+)
+
+const maxLimit = 200
+
+// workspaceOf reads the workspace of an API path, or answers.
+func (d *Dashboard) workspaceOf(w http.ResponseWriter, r *http.Request) (string, bool) {
+	workspace := r.PathValue("namespace") + "/" + r.PathValue("name")
+	known, err := d.workspaces(r)
+	if err != nil {
+		d.apiFailure(w, "list workspaces", err)
+		return "", false
+	}
+	if !slices.Contains(known, workspace) {
+		refuse(w, http.StatusNotFound, "workspace_not_found", "there is no Workspace "+workspace+" in region "+d.Region)
+		return "", false
+	}
+	return workspace, true
+}
+
+func (d *Dashboard) apiAtRisk(w http.ResponseWriter, r *http.Request) {
+	workspace, ok := d.workspaceOf(w, r)
+	if !ok {
+		return
+	}
+	q := store.AtRiskQuery{Limit: pageSize, After: r.URL.Query().Get("after"), Tier: r.URL.Query().Get("tier")}
+	if text := r.URL.Query().Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxLimit {
+			refuse(w, http.StatusBadRequest, "bad_limit", "limit must be between 1 and "+strconv.Itoa(maxLimit))
+			return
+		}
+		q.Limit = n
+	}
+	if q.Tier != "" && !slices.Contains([]string{"Critical", "Leaving", "Normal"}, q.Tier) {
+		refuse(w, http.StatusBadRequest, "bad_tier", "tier must be Critical, Leaving or Normal")
+		return
+	}
+	page, err := d.atRisk(r, workspace, q)
+	if errors.Is(err, store.ErrCursor) {
+		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer to the same query")
+		return
+	}
+	if err != nil {
+		d.apiFailure(w, "read scores", err)
+		return
+	}
+	answer(w, page)
+}
+
+func (d *Dashboard) apiCustomer(w http.ResponseWriter, r *http.Request) {
+	workspace, ok := d.workspaceOf(w, r)
+	if !ok {
+		return
+	}
+	detail, err := d.detail(r, workspace, r.PathValue("customer"))
+	if errors.Is(err, store.ErrNotFound) {
+		refuse(w, http.StatusNotFound, "customer_not_found", "there is no such customer in "+workspace)
+		return
+	}
+	if err != nil {
+		d.apiFailure(w, "read the customer", err)
+		return
+	}
+	answer(w, detail)
+}
+
+func (d *Dashboard) apiCounts(w http.ResponseWriter, r *http.Request) {
+	workspace, ok := d.workspaceOf(w, r)
+	if !ok {
+		return
+	}
+	counts, err := d.Store.Counts(r.Context(), workspace)
+	if err != nil {
+		d.apiFailure(w, "count", err)
+		return
+	}
+	answer(w, report.Counts{
+		Workspace: workspace, Customers: counts.Customers, AtRisk: counts.AtRisk, Critical: counts.Critical, Signals: counts.Signals,
+	})
+}
+
+// atRisk reads one page as the API's document. Ranks are counted only where the list begins.
+func (d *Dashboard) atRisk(r *http.Request, workspace string, q store.AtRiskQuery) (report.AtRisk, error) {
+	page, err := d.Store.AtRisk(r.Context(), workspace, q)
+	if err != nil {
+		return report.AtRisk{}, err
+	}
+	out := report.AtRisk{Workspace: workspace, AsOf: d.Clock.Now(), Total: page.Total, Next: page.Next, Rows: []report.Row{}}
+	for i, row := range page.Rows {
+		converted := rowOf(row)
+		if q.After == "" {
+			converted.Rank = i + 1
+		}
+		out.Rows = append(out.Rows, converted)
+	}
+	return out, nil
+}
+
+func rowOf(row store.CustomerRow) report.Row {
+	return report.Row{
+		Customer: row.Customer, Name: row.Name, Score: row.Score, Tier: row.Tier, P30: row.P30, MRRMinor: row.MRR,
+		Currency: row.Currency, Reason: row.TopReason, LastSignal: row.LastSignalKind, LastSignalAt: row.LastSignalAt,
+		EvaluatedAt: row.EvaluatedAt, NextChangeAt: row.NextChangeAt, ModelVersion: row.ModelVersion, FreshnessMs: row.FreshnessMs,
+	}
+}
+
+func (d *Dashboard) detail(r *http.Request, workspace, customer string) (report.Detail, error) {
+	found, err := d.Store.Customer(r.Context(), workspace, customer)
+	if err != nil {
+		return report.Detail{}, err
+	}
+	out := report.Detail{
+		Workspace: workspace, AsOf: d.Clock.Now(), Row: rowOf(found.CustomerRow),
+		Terms: []report.Term{}, Signals: []report.Signal{},
+	}
+	for _, t := range found.Terms {
+		out.Eta += t.LogOdds
+		out.Terms = append(out.Terms, report.Term{
+			Name: t.Name, Label: t.Label, LogOdds: t.LogOdds, Points: t.Points, Basis: t.Basis, Evidence: t.Evidence,
+		})
+	}
+	for _, s := range found.Signals {
+		out.Signals = append(out.Signals, report.Signal{
+			ID: s.ID, Kind: string(s.Kind), At: time.Unix(s.Created, 0).UTC(), Provenance: string(s.Provenance),
+		})
+	}
+	return out, nil
+}
+
+func answer(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(body) // the client has gone
+}
+
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(report.Problem{Error: report.ProblemDetail{Code: code, Message: message}})
+}
+
+func (d *Dashboard) apiFailure(w http.ResponseWriter, what string, err error) {
+	d.Logger.Error("dashboard: "+what, "error", err)
+	refuse(w, http.StatusInternalServerError, "internal", "could not "+what+"; the dashboard's log says why")
+}

@@ -1,0 +1,103 @@
+// Package dashboard owns what people see in a browser, the JSON API behind the command line, and the way to Stripe's
+// consent page and back. It reads scores from the store and resources from Kubernetes, and must not know how scores are
+// made or how a connection is reconciled.
+package dashboard
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/vault"
+)
+
+// Scores is what the dashboard reads; *store.Store is one. It fails with store.ErrNotFound and store.ErrCursor.
+type Scores interface {
+	AtRisk(ctx context.Context, workspace string, q store.AtRiskQuery) (store.AtRiskPage, error)
+	Customer(ctx context.Context, workspace, customer string) (store.CustomerDetail, error)
+	Counts(ctx context.Context, workspace string) (store.Counts, error)
+}
+
+// Options of a Dashboard.
+type Options struct {
+	Store Scores
+	Bus   *bus.Bus
+	// Vault seals OAuth states and codes; it is the bus keyset's.
+	Vault  *vault.Vault
+	Kube   client.Client
+	Clock  clock.PassiveClock
+	Logger *slog.Logger
+	// BaseURL is where browsers reach this dashboard, without a slash at its end.
+	BaseURL string
+	// Region whose workspaces are shown.
+	Region string
+	// LocalUser signs everybody on this machine in under a name. It is for kustiq dev, and requests that do not come
+	// from this machine are refused.
+	LocalUser string
+}
+
+// Dashboard serves pages and the JSON API.
+type Dashboard struct {
+	Options
+	pages *template.Template
+}
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed assets
+var assetFiles embed.FS
+
+// New returns a dashboard. Without a local user it refuses: there is no other sign-in yet.
+func New(opts Options) (*Dashboard, error) {
+	switch {
+	case opts.Store == nil || opts.Bus == nil || opts.Vault == nil || opts.Kube == nil || opts.Clock == nil || opts.Logger == nil:
+		return nil, errors.New("dashboard: store, bus, vault, Kubernetes client, clock and logger are needed")
+	case opts.LocalUser == "":
+		return nil, errors.New("dashboard: sign-in through an identity provider is not available yet; it serves a local user only")
+	}
+	base, err := url.Parse(opts.BaseURL)
+	if err != nil || base.Host == "" || strings.HasSuffix(opts.BaseURL, "/") {
+		return nil, errors.New("dashboard: the base URL must be absolute and end without a slash")
+	}
+	pages, err := template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	return &Dashboard{Options: opts, pages: pages}, nil
+}
+
+// Handler serves everything.
+func (d *Dashboard) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", http.RedirectHandler("/dashboard/churn", http.StatusSeeOther))
+	mux.HandleFunc("GET /dashboard/churn", d.churn)
+	mux.HandleFunc("GET /dashboard/churn/customers/{customer}", d.customer)
+	mux.HandleFunc("GET /connect/{namespace}/{name}", d.connect)
+	mux.HandleFunc("POST /connect/{namespace}/{name}", d.goToStripe)
+	mux.HandleFunc("GET /oauth/callback", d.callback)
+	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/at-risk", d.apiAtRisk)
+	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}", d.apiCustomer)
+	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/counts", d.apiCounts)
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	assets, err := fs.Sub(assetFiles, "assets")
+	if err != nil {
+		panic(err) // the folder is compiled in
+	}
+	mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		d.problem(w, r, http.StatusNotFound, "There is no such page", "Go to the list of customers at risk.")
+	})
+	return d.localOnly(headers(mux))
+}

@@ -1,0 +1,48 @@
+package dashboard
+
+import (
+	"net"
+	"net/http"
+)
+
+// headers sets what keeps a page from running or loading anything but its own.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy(""))
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// policy is the content security policy. A form may lead to one more origin: browsers check it against redirects too.
+func policy(formTarget string) string {
+	form := "form-action 'self'"
+	if formTarget != "" {
+		form += " " + formTarget
+	}
+	return "default-src 'none'; style-src 'self'; img-src 'self'; " + form + "; frame-ancestors 'none'; base-uri 'none'"
+}
+
+// localOnly lets only this machine in, and only under a name of this machine: a page elsewhere must not reach it by
+// pointing its own name here.
+func (d *Dashboard) localOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !loopback(r.RemoteAddr) || !loopback(r.Host) {
+			http.Error(w, "kustiq dev serves this machine only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func loopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}

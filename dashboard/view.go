@@ -1,0 +1,56 @@
+package dashboard
+
+import (
+	"bytes"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/kustiq/kustiq/internal/report"
+)
+
+// layout is what every page has.
+type layout struct {
+	Title, Workspace, User string
+	Now                    time.Time
+	// Refresh reloads the page after so many seconds; 0 never does.
+	Refresh int
+}
+
+func (d *Dashboard) layout(title, workspace string) layout {
+	return layout{Title: title, Workspace: workspace, User: d.LocalUser, Now: d.Clock.Now()}
+}
+
+var functions = template.FuncMap{
+	"money": report.Money, "percent": report.Percent, "ago": report.Ago, "in": report.In, "signal": report.SignalWords,
+	"milliseconds": report.Milliseconds, "customerPath": customerPath, "tierClass": tierClass,
+}
+
+// render writes a page; one that cannot be rendered is answered whole, not by half.
+func (d *Dashboard) render(w http.ResponseWriter, status int, page string, view any) {
+	var body bytes.Buffer
+	if err := d.pages.ExecuteTemplate(&body, page, view); err != nil {
+		d.Logger.Error("dashboard: render a page", "page", page, "error", err)
+		http.Error(w, "The page could not be made; the dashboard's log says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = body.WriteTo(w) // the browser has gone
+}
+
+type problemView struct {
+	layout
+	Advice string
+}
+
+// problem says what is wrong and what to do.
+func (d *Dashboard) problem(w http.ResponseWriter, _ *http.Request, status int, what, advice string) {
+	d.render(w, status, "problem.html", problemView{layout: d.layout(what, ""), Advice: advice})
+}
+
+// failure logs an unexpected error and says that it is ours.
+func (d *Dashboard) failure(w http.ResponseWriter, r *http.Request, what string, err error) {
+	d.Logger.Error("dashboard: "+what, "error", err)
+	d.problem(w, r, http.StatusInternalServerError, "Something went wrong on our side", "Try again in a moment; the dashboard's log says what happened.")
+}

@@ -1,0 +1,135 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// maxAnswer bounds what is read of an answer: 200 rows are well below a megabyte.
+const maxAnswer = 8 << 20
+
+// Client asks a dashboard's JSON API.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+// APIError is a refusal by the dashboard.
+type APIError struct {
+	Status  int
+	Code    string
+	Message string
+}
+
+func (e *APIError) Error() string {
+	if e.Message == "" {
+		return fmt.Sprintf("the dashboard answered with status %d", e.Status)
+	}
+	return fmt.Sprintf("the dashboard answered: %s (%s)", e.Message, e.Code)
+}
+
+// NewClient returns a client for the dashboard at an absolute http or https URL.
+func NewClient(base string, h *http.Client) (*Client, error) {
+	if h == nil {
+		return nil, errors.New("report: NewClient needs an HTTP client")
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, errors.New("the dashboard's address must be an absolute http or https URL")
+	}
+	return &Client{base: strings.TrimRight(u.Scheme+"://"+u.Host+u.Path, "/"), http: h}, nil
+}
+
+// AtRiskQuery selects at-risk customers; zero values mean the server's defaults.
+type AtRiskQuery struct {
+	Limit int
+	After string
+	Tier  string
+}
+
+// AtRisk returns one page of a workspace ("namespace/name"). It fails with *APIError when the dashboard refuses.
+func (c *Client) AtRisk(ctx context.Context, workspace string, q AtRiskQuery) (AtRisk, error) {
+	values := url.Values{}
+	if q.Limit > 0 {
+		values.Set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.After != "" {
+		values.Set("after", q.After)
+	}
+	if q.Tier != "" {
+		values.Set("tier", q.Tier)
+	}
+	var page AtRisk
+	err := c.get(ctx, workspace, "at-risk", values, &page)
+	return page, err
+}
+
+// Customer returns one customer's explanation. It fails with *APIError, status 404, when the customer is unknown.
+func (c *Client) Customer(ctx context.Context, workspace, customer string) (Detail, error) {
+	var detail Detail
+	err := c.get(ctx, workspace, "customers/"+url.PathEscape(customer), nil, &detail)
+	return detail, err
+}
+
+// Counts returns a workspace's totals.
+func (c *Client) Counts(ctx context.Context, workspace string) (Counts, error) {
+	var counts Counts
+	err := c.get(ctx, workspace, "counts", nil, &counts)
+	return counts, err
+}
+
+func (c *Client) get(ctx context.Context, workspace, what string, values url.Values, out any) error {
+	namespace, name, ok := strings.Cut(workspace, "/")
+	if !ok {
+		return fmt.Errorf("workspace %q is not of the form namespace/name", workspace)
+	}
+	address := c.base + "/api/v1/workspaces/" + url.PathEscape(namespace) + "/" + url.PathEscape(name) + "/" + what
+	if len(values) > 0 {
+		address += "?" + values.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return fmt.Errorf("asking the dashboard: %w", err)
+	}
+	req.Header.Set("Accept", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the dashboard at %s: %w", c.base, withoutURL(err))
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("reading the dashboard's answer: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return refusal(res.StatusCode, body)
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("%s does not answer like a Kustiq dashboard: %w", c.base, err)
+	}
+	return nil
+}
+
+// withoutURL drops the URL that net/http puts into its errors: its query is not for logs.
+func withoutURL(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+func refusal(status int, body []byte) error {
+	var p Problem
+	if err := json.Unmarshal(body, &p); err != nil {
+		return &APIError{Status: status}
+	}
+	return &APIError{Status: status, Code: p.Error.Code, Message: Printable(p.Error.Message)}
+}

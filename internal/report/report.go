@@ -1,0 +1,99 @@
+// Package report owns how risk is told: the documents of the dashboard's JSON API, a client for them, and the words,
+// tables and explanations that the command line and the pages share. It must not know where scores are stored, how they
+// are computed, or anything of Kubernetes.
+package report
+
+import "time"
+
+// AtRisk is one page of a workspace's at-risk customers, riskiest first.
+type AtRisk struct {
+	// Workspace is "namespace/name".
+	Workspace string `json:"workspace"`
+	// AsOf is the server's clock when the page was made; every "ago" is counted from it.
+	AsOf time.Time `json:"as_of"`
+	// Total counts all customers of the selection, not only those on this page.
+	Total int `json:"total"`
+	// Next continues after this page when handed back as "after"; empty on the last page.
+	Next string `json:"next,omitempty"`
+	Rows []Row  `json:"customers"`
+}
+
+// Row is one customer's risk.
+type Row struct {
+	// Rank counts from 1 over the whole list; 0 when the customer was asked for alone.
+	Rank     int    `json:"rank,omitempty"`
+	Customer string `json:"customer"`
+	Name     string `json:"name,omitempty"`
+	// Score is 0 to 100.
+	Score int    `json:"score"`
+	Tier  string `json:"tier"`
+	// P30 is the probability of a cancellation within 30 days, 0 to 1.
+	P30 float64 `json:"p30"`
+	// MRRMinor is monthly recurring revenue in the currency's minor unit; Currency is empty when none is known.
+	MRRMinor float64 `json:"mrr_minor"`
+	Currency string  `json:"currency,omitempty"`
+	// Reason is the strongest cause in words.
+	Reason       string    `json:"reason,omitempty"`
+	LastSignal   string    `json:"last_signal,omitempty"`
+	LastSignalAt time.Time `json:"last_signal_at,omitzero"`
+	EvaluatedAt  time.Time `json:"evaluated_at,omitzero"`
+	// NextChangeAt is when score or tier change next if nothing else happens.
+	NextChangeAt time.Time `json:"next_change_at,omitzero"`
+	ModelVersion string    `json:"model_version,omitempty"`
+	// FreshnessMs is the time from receiving the newest signal to storing the score it led to.
+	FreshnessMs int64 `json:"freshness_ms,omitempty"`
+}
+
+// Detail explains one customer's score.
+type Detail struct {
+	Workspace string    `json:"workspace"`
+	AsOf      time.Time `json:"as_of"`
+	Row
+	// Eta is the log-odds of a cancellation; the terms sum to it.
+	Eta     float64  `json:"eta"`
+	Terms   []Term   `json:"terms"`
+	Signals []Signal `json:"signals"`
+}
+
+// Term is one part of a score.
+type Term struct {
+	Name string `json:"name"`
+	// Label says in words what the term stands for.
+	Label   string  `json:"label"`
+	LogOdds float64 `json:"log_odds"`
+	// Points is the term on the score's scale; all points sum to 80 + 14.427 times eta.
+	Points float64 `json:"points"`
+	// Basis is "data" when measured or fitted and "prior" when assumed until a workspace's own history has fitted it.
+	Basis string `json:"basis"`
+	// Evidence names the Stripe events or objects behind the term.
+	Evidence []string `json:"evidence,omitempty"`
+}
+
+// Signal is one fact of a customer's history.
+type Signal struct {
+	ID   string    `json:"id"`
+	Kind string    `json:"kind"`
+	At   time.Time `json:"at"`
+	// Provenance is event, object or inferred.
+	Provenance string `json:"provenance,omitempty"`
+}
+
+// Counts sums up a workspace.
+type Counts struct {
+	Workspace string `json:"workspace"`
+	Customers int    `json:"customers"`
+	AtRisk    int    `json:"at_risk"`
+	Critical  int    `json:"critical"`
+	Signals   int    `json:"signals"`
+}
+
+// Problem is the body of every refused API request.
+type Problem struct {
+	Error ProblemDetail `json:"error"`
+}
+
+// ProblemDetail says what was wrong: a stable code for programs, a sentence for people.
+type ProblemDetail struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
