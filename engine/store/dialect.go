@@ -28,9 +28,20 @@ type dialect interface {
 	retryable(err error) bool
 	// unavailable says that the database, not the statement, is the reason.
 	unavailable(err error) bool
+	// clean hides what the database's own words could quote of a row. errors.As still finds the cause.
+	clean(err error) error
 	// scrub removes what an erasure leaves behind in files, after its commit.
 	scrub(ctx context.Context, writer *sql.DB) error
 }
+
+// hidden is an error of the database in words that quote no value.
+type hidden struct {
+	text  string
+	cause error
+}
+
+func (h hidden) Error() string { return h.text }
+func (h hidden) Unwrap() error { return h.cause }
 
 // Unavailable says that the store could not be reached or could not write at all, so that no single message is to
 // blame and trying again is the only remedy.

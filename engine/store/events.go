@@ -68,16 +68,6 @@ func (s *Store) PruneEvents(ctx context.Context) (pruned int, err error) {
 	}
 }
 
-// exec runs one statement and returns how many rows it affected.
-func (t *Tx) exec(ctx context.Context, query string, args ...any) (int, error) {
-	res, err := t.tx.ExecContext(ctx, t.store.dialect.rebind(query), args...)
-	if err != nil {
-		return 0, err
-	}
-	n, err := res.RowsAffected()
-	return int(n), err
-}
-
 // RecordFailed lists events as failed, replacing what was listed of them before.
 func (t *Tx) RecordFailed(ctx context.Context, workspace string, events []FailedEvent) error {
 	_, err := t.execMany(ctx, statement{

@@ -51,12 +51,8 @@ func (s statement) each(n int, row func(i int) []any, fn func(query string, args
 // execMany runs a statement over n rows and returns how many it affected.
 func (t *Tx) execMany(ctx context.Context, s statement, n int, row func(i int) []any) (affected int, err error) {
 	err = s.each(n, row, func(query string, args []any) error {
-		res, err := t.tx.ExecContext(ctx, t.store.dialect.rebind(query), args...)
-		if err != nil {
-			return err
-		}
-		a, err := res.RowsAffected()
-		affected += int(a)
+		n, err := t.exec(ctx, query, args...)
+		affected += n
 		return err
 	})
 	return affected, err

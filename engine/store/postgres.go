@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -91,6 +92,15 @@ func postgresCode(err error) string {
 		return ""
 	}
 	return e.Code
+}
+
+// clean replaces the server's message, which quotes values of the classes 22 (data) and 23 (integrity).
+func (postgresDialect) clean(err error) error {
+	code := postgresCode(err)
+	if !strings.HasPrefix(code, "22") && !strings.HasPrefix(code, "23") {
+		return err
+	}
+	return hidden{text: "the database refuses a value (SQLSTATE " + code + ")", cause: err}
 }
 
 // scrub lets the space of the destroyed key be reused. The server's own log and its backups keep the sealed key until

@@ -104,6 +104,9 @@ func sqliteCode(err error) int {
 	return e.Code() & 0xff
 }
 
+// clean has nothing to do: SQLite names tables and constraints, never values.
+func (sqliteDialect) clean(err error) error { return err }
+
 // scrub empties the write-ahead log, which still holds the pages as they were before the erasure.
 func (sqliteDialect) scrub(ctx context.Context, writer *sql.DB) error {
 	_, err := writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -77,14 +77,14 @@ type querier struct {
 func (q querier) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	rows, err := q.tx.QueryContext(ctx, q.dialect.rebind(query), args...)
 	if err != nil {
-		return err
+		return q.dialect.clean(err)
 	}
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return errors.Join(err, rows.Close())
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return q.dialect.clean(errors.Join(rows.Err(), rows.Close()))
 }
 
 func (q querier) row(ctx context.Context, query string, args ...any) *sql.Row {
@@ -92,6 +92,16 @@ func (q querier) row(ctx context.Context, query string, args ...any) *sql.Row {
 }
 
 func (t *Tx) querier() querier { return querier{tx: t.tx, dialect: t.store.dialect} }
+
+// exec runs one statement and returns how many rows it affected.
+func (t *Tx) exec(ctx context.Context, query string, args ...any) (int, error) {
+	res, err := t.tx.ExecContext(ctx, t.store.dialect.rebind(query), args...)
+	if err != nil {
+		return 0, t.store.dialect.clean(err)
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
 
 // lock is the locking clause where the dialect needs one.
 func (t *Tx) lock(clause string) string {
