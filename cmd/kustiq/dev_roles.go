@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"path/filepath"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/kustiq/kustiq/controllers"
+	"github.com/kustiq/kustiq/dashboard"
+	"github.com/kustiq/kustiq/engine/ingest"
+	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/stripeapi"
+	"github.com/kustiq/kustiq/internal/stripesim"
+	"github.com/kustiq/kustiq/internal/tokenstore"
+	"github.com/kustiq/kustiq/webhookreceiver"
+	"github.com/kustiq/kustiq/worker"
+)
+
+func (s *devStack) startBus() (err error) {
+	s.busServer, err = bus.StartServer(s.ctx, bus.ServerOptions{
+		Dir: filepath.Join(s.opts.dataDir, "bus"), EncryptionKey: s.keys.busFiles, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.bus, err = bus.Open(s.ctx, bus.Options{
+		Server: s.busServer, Region: devRegionToken, Replicas: 1, Name: "kustiq-dev", Logger: s.log,
+	})
+	return err
+}
+
+func (s *devStack) openStore() (err error) {
+	s.storeDSN = s.opts.store
+	if s.storeDSN == "" {
+		s.storeDSN = "sqlite://" + filepath.Join(s.opts.dataDir, "kustiq.db")
+	}
+	s.store, err = store.Open(s.ctx, store.Options{DSN: s.storeDSN, Vault: s.keys.identity, Clock: s.clock, Logger: s.log})
+	return err
+}
+
+// Names of the simulated platform. They open nothing but the simulator.
+const (
+	platformName = "Kustiq"
+	clientIDLive = "ca_KustiqDevLive"
+	clientIDTest = "ca_KustiqDevTest"
+)
+
+func (s *devStack) startStripe() (err error) {
+	s.stripe, err = stripesim.New(stripesim.Options{Clock: s.clock, Seed: s.opts.seed, Logger: s.log})
+	if err != nil {
+		return err
+	}
+	liveKey, testKey := "sk_live_"+rand.Text(), "sk_test_"+rand.Text()
+	s.stripe.AddPlatform(stripesim.Platform{
+		Name: platformName, ClientIDLive: clientIDLive, ClientIDTest: clientIDTest,
+		SecretKeyLive: liveKey, SecretKeyTest: testKey,
+		RedirectURIs: []string{baseURL(s.listeners.dashboard) + "/oauth/callback"},
+	})
+	s.addDemoAccount()
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "kustiq-platform-" + devRegionToken},
+		StringData: map[string]string{
+			"client-id-live": clientIDLive, "client-id-test": clientIDTest,
+			"secret-key-live": liveKey, "secret-key-test": testKey,
+		},
+	}
+	if err := s.kube.Create(s.ctx, secret); err != nil {
+		return fmt.Errorf("store platform credentials: %w", err)
+	}
+	s.serve(&http.Server{Handler: s.stripe, ReadHeaderTimeout: stopTimeout}, s.listeners.stripe)
+	s.run("simulated Stripe", s.stripe.Run)
+	s.api, err = stripeapi.New(stripeapi.Config{
+		APIURL: baseURL(s.listeners.stripe), ConnectURL: baseURL(s.listeners.stripe),
+		Clock: s.clock, Metrics: s.metrics,
+	})
+	return err
+}
+
+func (s *devStack) startRoles() error {
+	receiver, err := webhookreceiver.New(webhookreceiver.Options{
+		Bus: s.bus, Vault: s.keys.bus, Clock: s.clock, Logger: s.log, Metrics: s.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	engine, err := ingest.New(ingest.Options{Bus: s.bus, Store: s.store, Clock: s.clock, Logger: s.log, Metrics: s.metrics})
+	if err != nil {
+		return err
+	}
+	work, err := worker.New(worker.Options{
+		Bus: s.bus, Tokens: tokenstore.New(s.kube, operatorNamespace, s.keys.tokens), API: s.api,
+		Clock: s.clock, Logger: s.log, Metrics: s.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	pages, err := dashboard.New(dashboard.Options{
+		Store: s.store, Bus: s.bus, Vault: s.keys.bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
+		BaseURL: baseURL(s.listeners.dashboard), Region: devRegion, LocalUser: "developer",
+	})
+	if err != nil {
+		return err
+	}
+	s.serve(webhookreceiver.NewServer("", receiver.Handler()), s.listeners.receiver)
+	s.serve(&http.Server{Handler: pages.Handler(), ReadHeaderTimeout: stopTimeout}, s.listeners.dashboard)
+	s.run("receiver", receiver.Run)
+	s.run("engine", engine.Run)
+	s.run("worker", work.Run)
+	return nil
+}
+
+func (s *devStack) startOperator() error {
+	ctrl.SetLogger(logr.FromSlogHandler(s.log.Handler()))
+	cfg := controllers.Config{
+		OperatorNamespace: operatorNamespace, InstallationID: "kustiq-dev",
+		DashboardURL: baseURL(s.listeners.dashboard),
+		Regions:      map[string]controllers.Region{devRegion: {ReceiverURL: baseURL(s.listeners.receiver), Bus: s.bus}},
+		API:          s.api, TokensVault: s.keys.tokens, BusVault: s.keys.bus, Clock: s.clock,
+	}
+	options := controllers.ManagerOptions(operatorNamespace)
+	options.Metrics = metricsserver.Options{BindAddress: "0"}
+	mgr, err := ctrl.NewManager(s.cluster.Config, options)
+	if err != nil {
+		return err
+	}
+	if err := controllers.Setup(mgr, cfg); err != nil {
+		return err
+	}
+	s.run("operator", mgr.Start)
+	synced := make(chan bool, 1)
+	go func() { synced <- mgr.GetCache().WaitForCacheSync(s.ctx) }()
+	select {
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	case <-synced:
+		return nil
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails since Go 1.24
+	return b
+}
