@@ -213,19 +213,31 @@ func (e *Engine) advance(c *change) (s *scoring.State) {
 			s = nil
 		}
 	}()
+	if len(c.record.State) == 0 {
+		return scoring.Fold(withoutPersons(c.signals))
+	}
 	s = &scoring.State{}
-	if len(c.record.State) > 0 && json.Unmarshal(c.record.State, s) != nil {
+	if json.Unmarshal(c.record.State, s) != nil {
 		return nil
 	}
 	slices.SortFunc(c.signals, func(a, b signal.Signal) int {
 		return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.ID, b.ID))
 	})
-	for _, sig := range c.signals {
-		if !s.Apply(store.WithoutPerson(sig)) {
+	for _, sig := range withoutPersons(c.signals) {
+		if !s.Apply(sig) {
 			return nil
 		}
 	}
 	return s
+}
+
+// withoutPersons returns signals as they are stored, so that no personal data gets into a state.
+func withoutPersons(signals []signal.Signal) []signal.Signal {
+	out := make([]signal.Signal, len(signals))
+	for i, s := range signals {
+		out[i] = store.WithoutPerson(s)
+	}
+	return out
 }
 
 // rebuild folds customers from all their stored signals.

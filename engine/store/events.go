@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -90,8 +91,13 @@ func (t *Tx) RecordFailed(ctx context.Context, workspace string, events []Failed
 
 // ClearFailed takes events off the failed list, because they have been processed after all.
 func (t *Tx) ClearFailed(ctx context.Context, refs []EventRef) error {
+	listed, err := t.withFailed(ctx, refs)
+	if err != nil || len(listed) == 0 {
+		return err
+	}
 	refs = unique(refs, compareEvents)
-	_, err := t.execMany(ctx, statement{
+	refs = slices.DeleteFunc(refs, func(r EventRef) bool { return !listed[r.Workspace] })
+	_, err = t.execMany(ctx, statement{
 		head:  keysCTE,
 		tuple: keyTuple,
 		tail:  `) DELETE FROM failed_events WHERE (workspace, livemode, event_id) IN (SELECT workspace, livemode, id FROM k)`,
@@ -100,6 +106,30 @@ func (t *Tx) ClearFailed(ctx context.Context, refs []EventRef) error {
 		return fmt.Errorf("clear failed events: %w", err)
 	}
 	return nil
+}
+
+// withFailed returns the workspaces among the refs' that list any failed event: hardly ever one does.
+func (t *Tx) withFailed(ctx context.Context, refs []EventRef) (map[string]bool, error) {
+	names := make([]string, len(refs))
+	for i, r := range refs {
+		names[i] = r.Workspace
+	}
+	names = unique(names, strings.Compare)
+	listed := map[string]bool{}
+	err := t.queryMany(ctx, statement{
+		head:  `SELECT DISTINCT workspace FROM failed_events WHERE workspace IN (`,
+		tuple: `?`,
+		tail:  `)`,
+	}, len(names), func(i int) []any { return []any{names[i]} }, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		listed[name] = true
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read failed events: %w", err)
+	}
+	return listed, nil
 }
 
 // Failed lists the workspace's failed events of both modes, newest first, 1000 at most.
