@@ -60,7 +60,7 @@ lint: ## Run the linter, import rules included
 ##@ Change
 .PHONY: generate
 generate: ## Write deepcopy functions, CRDs and RBAC from the Go types and markers
-	@$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	@$(TOOL) controller-gen object paths=./api/...
 	@$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	@$(TOOL) controller-gen rbac:roleName=kustiq-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
 

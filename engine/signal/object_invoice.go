@@ -3,10 +3,10 @@ package signal
 import "strconv"
 
 const (
-	// retryGap and retrySpan infer when the n-th attempt was: Stripe's recommended schedule makes eight attempts within
+	// retryGap and retryTries infer when the n-th attempt was: Stripe's recommended schedule makes eight attempts within
 	// two weeks of the first.
-	retryGap  = 2 * secondsPerDay
-	retrySpan = 14 * secondsPerDay
+	retryGap   = 2 * secondsPerDay
+	retryTries = 8
 )
 
 func (i *invoiceObject) listed(opts ObjectOptions) ([]Signal, error) {
@@ -57,7 +57,7 @@ func (i *invoiceObject) openFailure(opts ObjectOptions) *Signal {
 	if first <= 0 {
 		return nil
 	}
-	at := first + min(int64(i.AttemptCount-1)*retryGap, retrySpan)
+	at := first + int64(min(i.AttemptCount, retryTries)-1)*retryGap
 	if opts.Until > 0 {
 		at = max(first, min(at, opts.Until))
 	}
