@@ -29,7 +29,7 @@ func (d Detail) ScoreRule() string {
 	case "Unscored":
 		return "Unscored: no payment has ever succeeded, so there is nothing to lose yet."
 	default:
-		return fmt.Sprintf("The points sum to %.1f; rounded and kept within 0 to 88, the score is %d.", d.Total(), d.Score)
+		return fmt.Sprintf("The points sum to %.2f; rounded and kept within 0 to 88, the score is %d.", d.Total(), d.Score)
 	}
 }
 
@@ -54,15 +54,15 @@ func Explain(w io.Writer, d Detail) error {
 func writeTerms(w io.Writer, d Detail) error {
 	lines := [][]string{
 		{"POINTS", "LOG-ODDS", "BECAUSE", "BASIS", "EVIDENCE"},
-		{strconv.FormatFloat(evenOddsPoints, 'f', 1, 64), "", "Even odds, where the scale is pinned", "", ""},
+		{strconv.FormatFloat(evenOddsPoints, 'f', 2, 64), "", "Even odds, where the scale is pinned", "", ""},
 	}
 	for _, t := range d.Terms {
 		lines = append(lines, []string{
-			fmt.Sprintf("%+.1f", t.Points), fmt.Sprintf("%+.4f", t.LogOdds), Printable(t.Words()), t.Basis,
+			fmt.Sprintf("%+.2f", t.Points), fmt.Sprintf("%+.4f", t.LogOdds), Printable(t.Words()), t.Basis,
 			evidence(t.Evidence),
 		})
 	}
-	lines = append(lines, []string{fmt.Sprintf("%.1f", d.Total()), fmt.Sprintf("%+.4f", d.Eta), "Sum (η)", "", ""})
+	lines = append(lines, []string{fmt.Sprintf("%.2f", d.Total()), fmt.Sprintf("%+.4f", d.Eta), "Sum (η)", "", ""})
 	return writeAligned(w, lines, []bool{true, true, false, false, false})
 }
 

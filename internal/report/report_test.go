@@ -19,7 +19,7 @@ func twoRows() report.AtRisk {
 	return report.AtRisk{
 		Workspace: "acme/main", AsOf: asOf, Total: 3,
 		Rows: []report.Row{
-			{Rank: 1, Customer: "cus_A", Name: "Anna Ångström", Score: 95, Tier: "Critical", P30: 0.5235, MRRMinor: 4900, Currency: "usd",
+			{Rank: 1, Customer: "cus_A", Name: "Anna Ångström", Score: 95, Tier: "Critical", P30: 0.524, MRRMinor: 4900, Currency: "usd",
 				Reason: "2 failed payments, unpaid", LastSignal: "invoice.payment_failed", LastSignalAt: asOf.Add(-90 * time.Second),
 				FreshnessMs: 180, ModelVersion: "prior-1"},
 			{Rank: 2, Customer: "cus_B2", Name: "株式会社 例", Score: 65, Tier: "Normal", P30: 0.2678, MRRMinor: 1250000, Currency: "jpy"},
@@ -86,8 +86,8 @@ func TestExplain(t *testing.T) {
 			LastSignal: "invoice.payment_failed", LastSignalAt: asOf.Add(-time.Hour), NextChangeAt: asOf.Add(3 * time.Hour), ModelVersion: "prior-1"},
 		Eta: -1.0060,
 		Terms: []report.Term{
-			{Name: "baseline", Label: "Customer for 225 days, paying monthly", LogOdds: -2.9060, Points: -41.9, Basis: "data"},
-			{Name: "open_dunning", LogOdds: 1.9, Points: 27.4, Basis: "data", Evidence: []string{"evt_1", "evt_2", "evt_3", "evt_4"}},
+			{Name: "baseline", Label: "Customer for 225 days, paying monthly", LogOdds: -2.9060, Points: -41.9247, Basis: "data"},
+			{Name: "open_dunning", LogOdds: 1.9, Points: 27.4113, Basis: "data", Evidence: []string{"evt_1", "evt_2", "evt_3", "evt_4"}},
 		},
 	}
 	var out strings.Builder
@@ -99,12 +99,12 @@ Anna (cus_A) in acme/main
 Score 65, Normal, 26.8 % likely to cancel within 30 days, MRR $49.00
 
 POINTS  LOG-ODDS  BECAUSE                                BASIS  EVIDENCE
-  80.0            Even odds, where the scale is pinned
- -41.9   -2.9060  Customer for 225 days, paying monthly  data
- +27.4   +1.9000  open dunning                           data   evt_1, evt_2, evt_3 and 1 more
-  65.5   -1.0060  Sum (η)
+ 80.00            Even odds, where the scale is pinned
+-41.92   -2.9060  Customer for 225 days, paying monthly  data
++27.41   +1.9000  open dunning                           data   evt_1, evt_2, evt_3 and 1 more
+ 65.49   -1.0060  Sum (η)
 
-The points sum to 65.5; rounded and kept within 0 to 88, the score is 65.
+The points sum to 65.49; rounded and kept within 0 to 88, the score is 65.
 Last signal: Payment failed, 1 hour ago.
 Looked at again in 3 hours (2025-06-01 15:00 UTC) if nothing happens before.
 Model prior-1.
