@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kustiq/kustiq/internal/report"
+)
+
+// output is the -o flag of commands that print documents.
+type output string
+
+func (o *output) addTo(cmd *cobra.Command, kinds string) {
+	cmd.Flags().StringVarP((*string)(o), "output", "o", "", "output format: "+kinds)
+}
+
+// document prints a value as JSON or YAML; done is false when the format is for people.
+func (o output) document(w io.Writer, value any) (done bool, err error) {
+	switch o {
+	case "json":
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return true, encoder.Encode(value)
+	case "yaml":
+		text, err := yaml.Marshal(value)
+		if err == nil {
+			_, err = w.Write(text)
+		}
+		return true, err
+	case "", "wide":
+		return false, nil
+	}
+	return false, fmt.Errorf("-o %s is unknown: use json, yaml or wide", string(o))
+}
+
+func (p *plugin) atRiskCommand() *cobra.Command {
+	var s scope
+	var query report.AtRiskQuery
+	var format output
+	cmd := &cobra.Command{
+		Use:   "at-risk",
+		Short: "List the customers most likely to leave",
+		Example: `  # the Workspace of the current namespace
+  kubectl kustiq at-risk
+
+  # the ten that need a call today, in all namespaces
+  kubectl kustiq at-risk -A --tier Critical --limit 10
+
+  # for a script
+  kubectl kustiq at-risk -n kustiq-demo -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if query.Limit < 1 || query.Limit > 200 {
+				return errors.New("--limit must be between 1 and 200")
+			}
+			workspaces, err := p.workspaces(cmd.Context(), s)
+			if err != nil {
+				return err
+			}
+			pages := make([]report.AtRisk, 0, len(workspaces))
+			for _, w := range workspaces {
+				api, err := p.api(w)
+				if err != nil {
+					return err
+				}
+				page, err := api.AtRisk(cmd.Context(), key(w), query)
+				if err != nil {
+					return fmt.Errorf("%s: %w", key(w), err)
+				}
+				pages = append(pages, page)
+			}
+			return printPages(cmd.OutOrStdout(), pages, format)
+		},
+	}
+	cmd.Flags().StringVarP(&s.workspace, "workspace", "w", "", "name of the Workspace (default: all of the namespace)")
+	cmd.Flags().BoolVarP(&s.all, "all-namespaces", "A", false, "Workspaces of all namespaces")
+	cmd.Flags().IntVar(&query.Limit, "limit", 20, "customers to list for each Workspace, 1 to 200")
+	cmd.Flags().StringVar(&query.Tier, "tier", "", "only Critical, Leaving or Normal")
+	format.addTo(cmd, "json, yaml or wide")
+	return cmd
+}
+
+func printPages(w io.Writer, pages []report.AtRisk, format output) error {
+	if len(pages) == 1 {
+		if done, err := format.document(w, pages[0]); done || err != nil {
+			return err
+		}
+	} else if done, err := format.document(w, pages); done || err != nil {
+		return err
+	}
+	for i, page := range pages {
+		if i > 0 {
+			printf(w, "\n")
+		}
+		if len(pages) > 1 {
+			printf(w, "%s\n", page.Workspace)
+		}
+		write := report.AtRiskTable
+		if format == "wide" {
+			write = report.AtRiskWide
+		}
+		if err := write(w, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *plugin) explainCommand() *cobra.Command {
+	var s scope
+	var format output
+	cmd := &cobra.Command{
+		Use:   "explain CUSTOMER",
+		Short: "Say why a customer has the score it has",
+		Example: `  kubectl kustiq explain cus_NffrFeUfNV2Hib
+  kubectl kustiq explain cus_NffrFeUfNV2Hib -n kustiq-demo -w acme -o yaml`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			workspace, err := p.one(cmd.Context(), s)
+			if err != nil {
+				return err
+			}
+			api, err := p.api(workspace)
+			if err != nil {
+				return err
+			}
+			detail, err := api.Customer(cmd.Context(), key(workspace), args[0])
+			if err != nil {
+				return err
+			}
+			if done, err := format.document(cmd.OutOrStdout(), detail); done || err != nil {
+				return err
+			}
+			return report.Explain(cmd.OutOrStdout(), detail)
+		},
+	}
+	cmd.Flags().StringVarP(&s.workspace, "workspace", "w", "", "name of the Workspace (default: the only one of the namespace)")
+	format.addTo(cmd, "json or yaml")
+	return cmd
+}
