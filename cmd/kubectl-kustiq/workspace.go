@@ -72,7 +72,7 @@ func (p *plugin) one(ctx context.Context, s scope) (v1alpha1.Workspace, error) {
 // api returns a client for the dashboard of a Workspace.
 func (p *plugin) api(w v1alpha1.Workspace) (*report.Client, error) {
 	base := p.dashboardURL
-	for _, next := range []string{os.Getenv("KUSTIQ_DASHBOARD_URL"), w.Status.DashboardURL} {
+	for _, next := range []string{os.Getenv("KUSTIQ_DASHBOARD_URL"), baseOf(w.Status.DashboardURL)} {
 		if base == "" {
 			base = next
 		}
@@ -81,6 +81,12 @@ func (p *plugin) api(w v1alpha1.Workspace) (*report.Client, error) {
 		return nil, errors.New("the Workspace's status names no dashboard yet: is the operator running? Or give --dashboard-url")
 	}
 	return report.NewClient(base, &http.Client{Timeout: requestTimeout})
+}
+
+// baseOf takes the page off a link to the dashboard.
+func baseOf(page string) string {
+	base, _, _ := strings.Cut(page, "/dashboard/churn")
+	return base
 }
 
 func key(w v1alpha1.Workspace) string { return w.Namespace + "/" + w.Name }
