@@ -11,7 +11,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"order and pages": testOrder, "tiers and cursors": testCursors, "isolation": testIsolation, "modes": testModes,
 		"detail": testDetail, "newest identity": testNewestIdentity, "last signal": testLastSignal,
 		"identities at rest": testAtRest, "erasure": testErasure, "erased key": testErasedKey, "rollback": testRollback,
-		"writers of one customer": testWriters, "erasing while writing": testEraseRace, "due": testDue,
+		"writers of one customer": testWriters, "erasing while writing": testEraseRace, "erasing waits": testEraseWaits, "due": testDue,
 		"failed": testFailed, "history": testHistory, "coming back": testReopen, "large batch": testLargeBatch,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })

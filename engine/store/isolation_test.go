@@ -204,6 +204,26 @@ func testErasedKey(t *testing.T, f *fixture) {
 	g.Expect(contains(dump, "acme/prod")).To(BeTrue(), "the tombstone stays")
 }
 
+// testEraseWaits holds that a batch which has opened its workspace is erased as a whole or not at all.
+func testEraseWaits(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	f.fill(t, acme, "acme@example.com", 95)
+	done := make(chan error, 1)
+	f.update(t, func(tx *store.Tx) error {
+		if _, err := tx.Workspaces(f.ctx, []store.Scope{acme}); err != nil {
+			return err
+		}
+		go func() {
+			_, err := f.Erase(f.ctx, "acme/prod")
+			done <- err
+		}()
+		g.Consistently(done, "100ms").ShouldNot(Receive())
+		return f.put(tx, customer(acme, "cus_2"), atRisk(scoring.Normal, 60, 0), person("", "evt_1", 1, "ada@example.com", "Ada"))
+	})
+	g.Expect(<-done).To(Succeed())
+	g.Expect(f.Counts(f.ctx, "acme/prod")).To(Equal(store.Counts{}))
+}
+
 // testEraseRace erases while engines write: what is left is all of one side of the erasure, never an unreadable half.
 func testEraseRace(t *testing.T, f *fixture) {
 	g := NewWithT(t)

@@ -7,8 +7,16 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// migrate brings the schema up to date.
+// migrate brings the schema up to date. It tries twice, because SQLite has no lock that spans all of it: another process
+// that starts at the same time may have made the change after this one looked.
 func (s *Store) migrate(ctx context.Context) error {
+	if s.migrateOnce(ctx) == nil {
+		return nil
+	}
+	return s.migrateOnce(ctx)
+}
+
+func (s *Store) migrateOnce(ctx context.Context) error {
 	kind, files, options, err := s.dialect.goose()
 	if err != nil {
 		return fmt.Errorf("prepare: %w", err)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -57,4 +58,21 @@ func TestSQLiteIsDurable(t *testing.T) {
 	var mode string
 	g.Expect(db.QueryRow("PRAGMA journal_mode").Scan(&mode)).To(Succeed())
 	g.Expect(mode).To(Equal("wal"))
+}
+
+// TestOpenedTogether starts several processes' stores on one new file.
+func TestOpenedTogether(t *testing.T) {
+	g := NewWithT(t)
+	f := newSQLite(t)
+	f.dsn += ".second"
+	var all sync.WaitGroup
+	stores := make([]*store.Store, 4)
+	for i := range stores {
+		all.Go(func() { stores[i] = f.open(t) })
+	}
+	all.Wait()
+	for _, s := range stores {
+		g.Expect(s.Counts(f.ctx, "acme/prod")).To(Equal(store.Counts{}))
+		g.Expect(s.Close()).To(Succeed())
+	}
 }
