@@ -122,6 +122,9 @@ type waiting struct {
 	Invoices []signal.Invoice `json:"invoices,omitempty"`
 }
 
+// IsZero leaves an empty one out of the JSON, whether or not it ever held something.
+func (w waiting) IsZero() bool { return w.Tenure == 0 && len(w.Invoices) == 0 }
+
 func (s *State) wait(sig *signal.Signal) {
 	w := &s.m.Waiting
 	if sig.Person != nil || sig.Kind == signal.CustomerCreated {

@@ -71,7 +71,7 @@ type Term struct {
 type Evaluation struct {
 	// Eta is the log-odds of churn: exactly the sum of the terms. Both are empty for an Unscored customer.
 	Eta float64 `json:"eta"`
-	// P30 is the probability of churn within 30 days; 1 for a Churned customer and 0 for an Unscored one.
+	// P30 is the probability of churn within 30 days; its upper bound for a Churned customer and 0 for an Unscored one.
 	P30   float64 `json:"p30"`
 	Score int     `json:"score"`
 	Tier  Tier    `json:"tier"`

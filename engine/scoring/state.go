@@ -119,7 +119,7 @@ func earliest(a, b int64) int64 {
 }
 
 // MarshalJSON gives the same bytes for the same set of signals.
-func (s *State) MarshalJSON() ([]byte, error) { return json.Marshal(&s.m) }
+func (s State) MarshalJSON() ([]byte, error) { return json.Marshal(&s.m) }
 
 // UnmarshalJSON restores a marshalled state.
 func (s *State) UnmarshalJSON(raw []byte) error {

@@ -1,0 +1,130 @@
+package scoring
+
+import "math"
+
+// The terms of η, in the order of their sum.
+const (
+	termBaseline = iota
+	termDunning
+	termResidual
+	termPrice
+	termPause
+	termDispute
+	termDeleted
+	termWithdrawn
+	termReturned
+	// termCancel depends on the sum of the others and comes last.
+	termCancel
+	termCount
+)
+
+// impulse is a weight that holds, or halves since an instant.
+type impulse struct {
+	weight   float64
+	from     int64
+	halfLife float64
+	held     bool
+	evidence string
+}
+
+func (i *impulse) at(t int64) float64 {
+	if i.held || i.weight == 0 {
+		return i.weight
+	}
+	return i.weight * halved(t-i.from, i.halfLife)
+}
+
+// curve is everything about a state that its score needs at any instant, so that a search through time is cheap.
+type curve struct {
+	base          baseline
+	dunning       dunning
+	criticalUntil int64
+	residual      residual
+	price         decay
+	dispute       decay
+	pause         impulse
+	deleted       impulse
+	withdrawn     impulse
+	returned      impulse
+	// paidFrom is when the customer counts as having paid; never while it has not.
+	paidFrom         int64
+	leaving, churned bool
+}
+
+// values are the terms at an instant; η is their sum in order.
+func (c *curve) values(t int64) (v [termCount]float64, eta float64) {
+	v[termBaseline] = c.base.logOdds(t)
+	v[termDunning] = c.dunning.weight(t)
+	if c.dunning.failures == 0 {
+		v[termResidual] = c.residual.at(t)
+	}
+	v[termPrice] = priceTerm(c.price.at(t, priceHalfLife))
+	v[termPause] = c.pause.at(t)
+	v[termDispute] = min(c.dispute.at(t, disputeHalfLife), disputeMax)
+	v[termDeleted] = c.deleted.at(t)
+	v[termWithdrawn] = c.withdrawn.at(t)
+	v[termReturned] = c.returned.at(t)
+	for _, term := range v {
+		eta += term
+	}
+	switch {
+	case c.churned:
+		// Likewise to the highest odds; at least an end and a scheduled one weigh together, which it takes the place of.
+		eta -= v[termDeleted]
+		v[termDeleted] = max(logit(highestP30)-eta, deletedWeight+withdrawnWeight)
+		eta += v[termDeleted]
+	case c.leaving:
+		// It raises the rest to the odds of leaving. It weighs at least what a withdrawal leaves, so that taking the
+		// cancellation back never raises the score.
+		v[termCancel] = max(logit(leavingP30)-eta, withdrawnWeight)
+		eta += v[termCancel]
+	}
+	return v, eta
+}
+
+func logit(p float64) float64 { return math.Log(p / (1 - p)) }
+
+func priceTerm(sum float64) float64 {
+	sum = clip(sum, -priceClip, priceClip)
+	if sum > 0 {
+		return priceDown * sum
+	}
+	return priceUp * sum
+}
+
+// active sums the churn terms in force. What a recovery leaves behind is none: who has paid, resumed, stayed or come
+// back is at risk only as far as the score says so.
+func (c *curve) active(v *[termCount]float64) float64 {
+	sum := v[termDunning] + max(v[termPrice], 0) + v[termDispute] + v[termDeleted] + v[termCancel]
+	if c.pause.weight == pauseWeight {
+		sum += v[termPause]
+	}
+	return sum
+}
+
+// standing is what an order of customers and a list of those at risk depend on.
+type standing struct {
+	tier    Tier
+	score   int
+	segment bool
+}
+
+func (c *curve) standing(t int64) (s standing, v [termCount]float64, eta, p30 float64) {
+	if c.paidFrom > t {
+		return standing{tier: Unscored}, v, 0, 0
+	}
+	v, eta = c.values(t)
+	p30 = clip(1/(1+math.Exp(-eta)), lowestP30, highestP30)
+	switch {
+	case c.churned:
+		return standing{tier: Churned, score: scoreChurned}, v, eta, p30
+	case t <= c.criticalUntil:
+		return standing{Critical, lowestCritical + round(criticalSpan*p30), true}, v, eta, p30
+	case c.leaving:
+		return standing{Leaving, scoreLeaving, true}, v, eta, leavingP30
+	}
+	score := int(clip(float64(round(scoreAtEven+pointsPerLogOdds*eta)), 0, highestNormal))
+	return standing{Normal, score, score >= atRiskScore || c.active(&v) >= atRiskTerms}, v, eta, p30
+}
+
+func round(x float64) int { return int(math.Floor(x + 0.5)) }
