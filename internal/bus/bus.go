@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"k8s.io/utils/clock"
 )
 
 // ErrUnavailable is returned when the bus cannot take or give anything now: it is down, unreachable or full.
@@ -43,6 +44,8 @@ type Options struct {
 	// Name of this client in the server's monitoring.
 	Name   string
 	Logger *slog.Logger
+	// Clock paces retries; nil means the machine's.
+	Clock clock.Clock
 }
 
 // Bus is one region's streams and buckets.
@@ -52,6 +55,7 @@ type Bus struct {
 	region   string
 	replicas int
 	log      *slog.Logger
+	clock    clock.Clock
 
 	live, backfill, tasks jetstream.Stream
 	buckets               buckets
@@ -69,7 +73,10 @@ func Open(ctx context.Context, opts Options) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bus: connect: %w", err)
 	}
-	b := &Bus{conn: conn, region: opts.Region, replicas: max(1, opts.Replicas), log: opts.Logger}
+	b := &Bus{conn: conn, region: opts.Region, replicas: max(1, opts.Replicas), log: opts.Logger, clock: opts.Clock}
+	if b.clock == nil {
+		b.clock = clock.RealClock{}
+	}
 	if err := b.setUp(ctx); err != nil {
 		conn.Close()
 		return nil, err

@@ -74,7 +74,7 @@ func (b *Bus) ConsumeSignals(ctx context.Context, opts ConsumeOptions, handle fu
 			return err
 		}
 		// A batch that waited behind live ones may already be with somebody else; it comes again.
-		if time.Since(batch.fetched) < ackWait/2 {
+		if b.clock.Since(batch.fetched) < ackWait/2 {
 			handle(ctx, batch.deliveries)
 		}
 	}
@@ -107,7 +107,9 @@ type fetched struct {
 // feed keeps one batch of a stream at hand.
 func (b *Bus) feed(ctx context.Context, stream jetstream.Stream, durable string, size int, live bool) (<-chan fetched, error) {
 	consumer, err := stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 8 * size,
+		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
+		// Messages put back for later count as pending: a limit would let failing ones stop the stream for hours.
+		MaxAckPending: -1,
 	})
 	if err != nil {
 		return nil, unavailable("consumer "+durable, err)
@@ -120,7 +122,7 @@ func (b *Bus) feed(ctx context.Context, stream jetstream.Stream, durable string,
 				continue
 			}
 			select {
-			case out <- fetched{deliveries, time.Now()}:
+			case out <- fetched{deliveries, b.clock.Now()}:
 			case <-ctx.Done():
 			}
 		}
@@ -130,7 +132,7 @@ func (b *Bus) feed(ctx context.Context, stream jetstream.Stream, durable string,
 
 // fetch waits for at least one message and returns with all that are there, up to size.
 func (b *Bus) fetch(ctx context.Context, consumer jetstream.Consumer, size int, live bool) []Delivery {
-	first, err := receive(ctx, consumer, 1)
+	first, err := b.receive(ctx, consumer, 1)
 	if err != nil || len(first) == 0 {
 		return nil
 	}
@@ -154,27 +156,27 @@ func (b *Bus) fetch(ctx context.Context, consumer jetstream.Consumer, size int, 
 }
 
 // receive waits for up to n messages; none is no error. While the bus is away it pauses.
-func receive(ctx context.Context, consumer jetstream.Consumer, n int) ([]jetstream.Msg, error) {
+func (b *Bus) receive(ctx context.Context, consumer jetstream.Consumer, n int) ([]jetstream.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchWait)
 	defer cancel()
 	batch, err := consumer.Fetch(n, jetstream.FetchContext(ctx))
 	if err != nil {
-		return nil, pause(ctx, err)
+		return nil, b.pause(ctx, err)
 	}
 	var messages []jetstream.Msg
 	for msg := range batch.Messages() {
 		messages = append(messages, msg)
 	}
 	if err := batch.Error(); err != nil && len(messages) == 0 && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, pause(ctx, err)
+		return nil, b.pause(ctx, err)
 	}
 	return messages, nil
 }
 
-func pause(ctx context.Context, err error) error {
+func (b *Bus) pause(ctx context.Context, err error) error {
 	select {
 	case <-ctx.Done():
-	case <-time.After(retryPause):
+	case <-b.clock.After(retryPause):
 	}
 	return err
 }
@@ -243,7 +245,7 @@ func (b *Bus) fetchTask(ctx context.Context, consumer jetstream.Consumer) (TaskD
 	if ctx.Err() != nil {
 		return TaskDelivery{}, false
 	}
-	messages, err := receive(ctx, consumer, 1)
+	messages, err := b.receive(ctx, consumer, 1)
 	if err != nil || len(messages) == 0 {
 		return TaskDelivery{}, false
 	}

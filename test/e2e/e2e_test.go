@@ -1,0 +1,433 @@
+// Package e2e runs the built binaries as a person does: kustiq dev, kubectl and its plugin, a browser's requests, and
+// Stripe's signed events over HTTP.
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/kustiq/kustiq/internal/devcluster"
+	"github.com/kustiq/kustiq/internal/report"
+	"github.com/kustiq/kustiq/internal/stripesim"
+)
+
+// patience is for a busy machine: the demo itself takes about ten seconds.
+const patience = 3 * time.Minute
+
+// binDir holds kustiq and kubectl-kustiq.
+var binDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		binDir = os.Getenv("KUSTIQ_BIN")
+		if binDir == "" {
+			dir, err := os.MkdirTemp("", "kustiq-bin-")
+			if err != nil {
+				panic(err)
+			}
+			defer func() { _ = os.RemoveAll(dir) }()
+			binDir = dir
+			build := exec.Command("go", "build", "-o", dir+"/", "../../cmd/kustiq", "../../cmd/kubectl-kustiq")
+			if out, err := build.CombinedOutput(); err != nil {
+				panic(fmt.Sprintf("%v\n%s", err, out))
+			}
+		}
+		return m.Run()
+	}())
+}
+
+// dev is a running kustiq dev.
+type dev struct {
+	t       *testing.T
+	dir     string
+	cmd     *exec.Cmd
+	output  *bytes.Buffer
+	env     map[string]string
+	kubectl string
+}
+
+func command(args ...string) *exec.Cmd {
+	return exec.Command(filepath.Join(binDir, "kustiq"), args...)
+}
+
+var freePorts = []string{"--dashboard-addr", "127.0.0.1:0", "--receiver-addr", "127.0.0.1:0", "--stripe-addr", "127.0.0.1:0"}
+
+// startDev starts kustiq dev and returns when it has told its story.
+func startDev(t *testing.T, args ...string) *dev {
+	t.Helper()
+	assets, err := devcluster.EnsureAssets(t.Context(), func(line string) { t.Log(line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &dev{t: t, dir: filepath.Join(t.TempDir(), "data"), output: &bytes.Buffer{}, kubectl: filepath.Join(assets.Dir, "kubectl")}
+	d.cmd = command(append(append([]string{"dev", "--data-dir", d.dir}, freePorts...), args...)...)
+	d.cmd.Stderr = os.Stderr
+	stdout, err := d.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.cmd.Process.Kill() })
+	told := make(chan bool, 1)
+	go func() {
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			d.output.WriteString(lines.Text() + "\n")
+			if strings.Contains(lines.Text(), "Ctrl-C stops everything") {
+				told <- true
+			}
+		}
+		close(told)
+	}()
+	select {
+	case ok := <-told:
+		if !ok {
+			t.Fatalf("kustiq dev ended early:\n%s", d.output)
+		}
+	case <-time.After(patience):
+		t.Fatal("kustiq dev told no story in time")
+	}
+	d.env = readEnv(t, filepath.Join(d.dir, "dev.env"))
+	return d
+}
+
+func readEnv(t *testing.T, path string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{}
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || value == "" {
+			t.Errorf("dev.env: %q", name)
+		}
+		env[name] = strings.Trim(value, "'")
+	}
+	return env
+}
+
+// run calls kubectl with the plugin on its PATH.
+func (d *dev) run(args ...string) string {
+	d.t.Helper()
+	cmd := exec.Command(d.kubectl, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.env["KUBECONFIG"], "PATH="+binDir+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		d.t.Errorf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func (d *dev) explain(customer string) (detail report.Detail) {
+	d.t.Helper()
+	out := d.run("kustiq", "explain", customer, "-n", "kustiq-demo", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &detail); err != nil {
+		d.t.Errorf("explain: %v\n%s", err, out)
+	}
+	return detail
+}
+
+// post sends an event to the receiver as Stripe does.
+func (d *dev) post(body, secret string) (status int, answer string) {
+	d.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, d.env["RECEIVER_URL"], strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	req.Header.Set("Stripe-Signature", stripesim.Sign([]byte(body), secret, time.Now().Unix()))
+	return d.do(req)
+}
+
+func (d *dev) do(req *http.Request) (status int, answer string) {
+	d.t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+func TestTheMainJob(t *testing.T) {
+	d := startDev(t, "--events-per-minute", "0")
+	t.Run("kubectl shows the resources with Ready=True", d.showsResources)
+	t.Run("the customer whose payment failed twice comes first, everywhere", d.showsTheTwiceFailedFirst)
+	t.Run("an event counts once, a forged one not at all", d.countsOnce)
+	t.Run("tokens lie sealed", d.sealsTokens)
+	t.Run("a replay reads the same history and moves no score", d.replays)
+	t.Run("Ctrl-C leaves nothing behind", d.stops)
+}
+
+func (d *dev) showsResources(t *testing.T) {
+	out := d.run("get", "strc,bf,ws", "-A")
+	for _, want := range []string{
+		`NAME +MODE +REGION +ACCOUNT +READY +REASON +LAST-EVENT +AGE`,
+		`stripe-live +Live +EU +acct_\w+ +True +Ready`,
+		`stripe-test +Test +EU +acct_\w+ +True +Ready`,
+		`stripe-live-initial +stripe-live +30d +Succeeded +100 +\d+ +True`,
+		`acme +Pro +EU +2 +True`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("kubectl get shows no %s:\n%s", want, out)
+		}
+	}
+	d.run("wait", "--for=condition=Ready", "strc,bf,ws", "--all", "-n", "kustiq-demo", "--timeout=10s")
+	if out := d.run("version"); !strings.Contains(out, "Server Version: v1.") {
+		t.Errorf("kubectl version: %s", out)
+	}
+}
+
+func (d *dev) showsTheTwiceFailedFirst(t *testing.T) {
+	var page report.AtRisk
+	if err := json.Unmarshal([]byte(d.run("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")), &page); err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Rows) < 2 || page.Rows[0].Tier != "Critical" || !strings.Contains(page.Rows[0].Reason, "2 failed payments") {
+		t.Fatalf("first: %+v", page.Rows)
+	}
+	first := page.Rows[0]
+	table := regexp.MustCompile(`RANK +CUSTOMER[^\n]*\n +1 +` + first.Customer)
+	if !table.Match(d.output.Bytes()) || !table.MatchString(d.run("kustiq", "at-risk", "-n", "kustiq-demo")) {
+		t.Errorf("a printed table does not begin with %s", first.Customer)
+	}
+	req, _ := http.NewRequest(http.MethodGet, d.env["DASHBOARD_URL"]+"/dashboard/churn", nil)
+	status, html := d.do(req)
+	rows := regexp.MustCompile(`<small>(cus_\w+)</small>`).FindStringSubmatch(html)
+	if status != http.StatusOK || len(rows) == 0 || rows[1] != first.Customer {
+		t.Errorf("the page answers %d and begins with %v", status, rows)
+	}
+	sum := 0.0
+	for _, term := range d.explain(first.Customer).Terms {
+		sum += term.LogOdds
+	}
+	NewWithT(t).Expect(d.explain(first.Customer).Eta).To(BeNumerically("~", sum, 1e-9))
+}
+
+func (d *dev) countsOnce(t *testing.T) {
+	g := NewWithT(t)
+	customer := d.quietCustomer(t)
+	before := d.explain(customer).Score
+	failed := fmt.Sprintf(`{"id":"evt_e2e1","object":"event","account":%q,"api_version":"2023-10-16","created":%d,"livemode":true,
+		"type":"invoice.payment_failed","data":{"object":{"id":"in_e2e1","object":"invoice","customer":%q,"created":%d,"currency":"eur",
+		"amount_due":9900,"amount_paid":0,"attempt_count":1,"billing_reason":"subscription_cycle","next_payment_attempt":%d,"status":"open"}}}`,
+		d.env["ACCOUNT_ID"], time.Now().Unix(), customer, time.Now().Unix(), time.Now().Add(72*time.Hour).Unix())
+	secret := d.env["WEBHOOK_SECRET_LIVE"]
+
+	status, body := d.post(failed, "whsec_wrong")
+	g.Expect(status).To(Equal(http.StatusBadRequest))
+	g.Expect(body).To(ContainSubstring("ERR_WEBHOOK_SIG"))
+
+	status, _ = d.post(failed, secret)
+	g.Expect(status).To(Equal(http.StatusOK))
+	var once report.Detail
+	g.Eventually(func() int { once = d.explain(customer); return once.Score }, "20s").Should(BeNumerically(">", before))
+
+	status, body = d.post(failed, secret)
+	g.Expect(status).To(Equal(http.StatusOK))
+	g.Expect(body).To(ContainSubstring(`"duplicate":true`))
+	// A later event of the same customer, once scored, shows that the duplicate had its turn and changed nothing.
+	paid := strings.NewReplacer("evt_e2e1", "evt_e2e2", "invoice.payment_failed", "invoice.finalized", "in_e2e1", "in_e2e2",
+		`"attempt_count":1`, `"attempt_count":0`).Replace(failed)
+	status, _ = d.post(paid, secret)
+	g.Expect(status).To(Equal(http.StatusOK))
+	g.Eventually(func() []report.Signal { return d.explain(customer).Signals }, "20s").
+		Should(ContainElement(HaveField("ID", "evt_e2e2")))
+	g.Expect(d.explain(customer).Score).To(Equal(once.Score))
+
+	unknown := fmt.Sprintf(`{"id":"evt_e2e3","object":"event","account":%q,"created":%d,"livemode":true,"type":"product.created","data":{"object":{}}}`,
+		d.env["ACCOUNT_ID"], time.Now().Unix())
+	status, _ = d.post(unknown, secret)
+	g.Expect(status).To(Equal(http.StatusOK))
+}
+
+// quietCustomer is the last of the at-risk segment below Critical, with payments in order.
+func (d *dev) quietCustomer(t *testing.T) string {
+	t.Helper()
+	req, _ := http.NewRequest(http.MethodGet, d.env["STRIPE_URL"]+"/_sim/accounts", nil)
+	_, body := d.do(req)
+	var accounts []struct {
+		Livemode  bool                        `json:"livemode"`
+		Customers []stripesim.CustomerSummary `json:"customers"`
+	}
+	if err := json.Unmarshal([]byte(body), &accounts); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range accounts {
+		for _, c := range a.Customers {
+			if a.Livemode && c.Status == "active" && d.explain(c.ID).Score < 50 {
+				return c.ID
+			}
+		}
+	}
+	t.Fatal("the demo account has no customer whose payments are in order")
+	return ""
+}
+
+func (d *dev) sealsTokens(t *testing.T) {
+	out := d.run("get", "secrets", "-n", "kustiq-system", "-o", "json")
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Data     map[string][]byte
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	tokens := 0
+	for _, secret := range list.Items {
+		if !strings.HasPrefix(secret.Metadata.Name, "kustiq-token-") {
+			continue
+		}
+		tokens++
+		for _, value := range secret.Data {
+			if bytes.Contains(value, []byte("sk_live_")) || bytes.Contains(value, []byte("rt_")) {
+				t.Errorf("%s holds a token in the clear", secret.Metadata.Name)
+			}
+		}
+	}
+	if tokens != 2 {
+		t.Errorf("%d token Secrets, want one for each connection", tokens)
+	}
+	_ = filepath.WalkDir(filepath.Join(d.dir, "logs"), func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || bytes.Contains(text, []byte("sk_live_")) || bytes.Contains(text, []byte(d.env["WEBHOOK_SECRET_LIVE"])) {
+			t.Errorf("%s holds a secret (%v)", entry.Name(), err)
+		}
+		return nil
+	})
+}
+
+func (d *dev) replays(t *testing.T) {
+	before := d.run("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")
+	out := d.run("kustiq", "replay", "stripe-live", "-n", "kustiq-demo", "--wait")
+	if !strings.Contains(out, "100 %") {
+		t.Errorf("replay: %s", out)
+	}
+	after := d.run("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")
+	if scores(t, before) != scores(t, after) {
+		t.Errorf("the replay moved scores:\n%s\n%s", scores(t, before), scores(t, after))
+	}
+}
+
+func scores(t *testing.T, document string) string {
+	t.Helper()
+	var page report.AtRisk
+	if err := json.Unmarshal([]byte(document), &page); err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, row := range page.Rows {
+		fmt.Fprintf(&text, "%s %d %s\n", row.Customer, row.Score, row.Tier)
+	}
+	return text.String()
+}
+
+func (d *dev) stops(t *testing.T) {
+	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- d.cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("kustiq dev ended with %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("kustiq dev does not stop")
+	}
+	found, err := exec.Command("pgrep", "-f", d.dir).Output()
+	if err == nil {
+		t.Errorf("left behind: %s", found)
+	}
+}
+
+func TestOnceEndsByItself(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "data")
+	for range 2 { // the second run finds what the first left
+		out, err := exec.CommandContext(ctx, filepath.Join(binDir, "kustiq"), "dev", "--data-dir", dir, "--once").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for _, want := range []string{`RANK +CUSTOMER`, `\n +1 +cus_\w+ .*Critical`, `BECAUSE`, `2 failed payments`} {
+			if !regexp.MustCompile(want).Match(out) {
+				t.Errorf("no %s in\n%s", want, out)
+			}
+		}
+	}
+}
+
+func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "thesis.txt"), []byte("work"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	busy := filepath.Join(t.TempDir(), "busy")
+	if err := os.MkdirAll(busy, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Create(filepath.Join(busy, "kustiq-dev"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a port in use":        {[]string{"--data-dir", filepath.Join(t.TempDir(), "d"), "--dashboard-addr", taken.Addr().String()}, "is in use: choose another with --dashboard-addr"},
+		"an open address":      {[]string{"--data-dir", filepath.Join(t.TempDir(), "d"), "--dashboard-addr", "0.0.0.0:0"}, "not a loopback address"},
+		"somebody's folder":    {[]string{"--data-dir", foreign}, "files that kustiq dev did not make"},
+		"a folder in use":      {[]string{"--data-dir", busy}, "another kustiq dev"},
+		"an unknown scenario":  {[]string{"--scenario", "dmeo"}, "use demo or empty"},
+		"once without a story": {[]string{"--scenario", "empty", "--once"}, "--once runs the demo"},
+	} {
+		cmd := command(append([]string{"dev"}, tc.args...)...)
+		cmd.Dir = t.TempDir()
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), tc.want) || strings.Count(strings.TrimSpace(string(out)), "\n") != 0 {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(foreign, "thesis.txt")); err != nil {
+		t.Errorf("somebody's file is gone: %v", err)
+	}
+}
