@@ -76,7 +76,6 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(cluster.Stop()).To(Succeed()) })
 
-	// The API server's own clock stamps creation and deletion: the fake one starts beside it and only moves on.
 	clk = clocktesting.NewFakeClock(time.Now())
 	startStripe(ctx, logger)
 	startBus(ctx, dir, logger)
@@ -114,6 +113,9 @@ var _ = BeforeSuite(func() {
 		Eventually(ended).Should(Receive(BeNil()))
 	})
 })
+
+// The API server's own clock stamps creation and deletion, so each story begins beside it and only moves on.
+var _ = BeforeEach(func() { clk.SetTime(time.Now()) })
 
 func startStripe(ctx context.Context, logger *slog.Logger) {
 	var err error

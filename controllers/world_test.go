@@ -262,3 +262,8 @@ func (l *taskLog) of(b *v1alpha1.Backfill) []bus.BackfillTask {
 
 // probePace is beyond the age from which the operator asks Stripe again.
 const probePace = 5 * time.Minute
+
+// stripeFault makes Stripe fail on a path until the faults are cleared.
+func stripeFault(match string, status int) stripesim.Fault {
+	return stripesim.Fault{Match: match, Status: status}
+}

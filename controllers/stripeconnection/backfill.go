@@ -36,9 +36,10 @@ func (r *Reconciler) backfill(ctx context.Context, s *scope) error {
 	return judgeBackfills(s, list.Items)
 }
 
-// neverRead says whether no backfill has ended yet. A finished one may have been removed since; it is not read again.
+// neverRead says whether no backfill was ever created. One that was may have been removed since, which is how somebody
+// calls it off or tidies up: it does not come back by itself.
 func neverRead(last *metav1.Condition) bool {
-	return last == nil || (last.Status != metav1.ConditionTrue && last.Reason != v1alpha1.ReasonBackfillFailed)
+	return last == nil || last.Status == metav1.ConditionUnknown
 }
 
 func (r *Reconciler) createInitial(ctx context.Context, s *scope) (*v1alpha1.Backfill, error) {
@@ -66,12 +67,7 @@ func (r *Reconciler) createInitial(ctx context.Context, s *scope) (*v1alpha1.Bac
 // judgeBackfills sums up: one that succeeded is enough, else the newest decides.
 func judgeBackfills(s *scope, list []v1alpha1.Backfill) error {
 	if len(list) == 0 {
-		if !neverRead(s.conditions.Before(v1alpha1.ConditionBackfillComplete)) {
-			s.conditions.Keep(v1alpha1.ConditionBackfillComplete)
-			return nil
-		}
-		s.conditions.Unknown(v1alpha1.ConditionBackfillComplete, v1alpha1.ReasonPending, "History is read once events are accepted.")
-		return nil
+		return judgeNoBackfill(s)
 	}
 	newest := &list[0]
 	for i := range list {
@@ -85,6 +81,19 @@ func judgeBackfills(s *scope, list []v1alpha1.Backfill) error {
 		}
 	}
 	return judgeBackfill(newest, s.now)
+}
+
+func judgeNoBackfill(s *scope) error {
+	last := s.conditions.Before(v1alpha1.ConditionBackfillComplete)
+	switch {
+	case neverRead(last):
+		s.conditions.Unknown(v1alpha1.ConditionBackfillComplete, v1alpha1.ReasonPending, "History is read once events are accepted.")
+		return nil
+	case last.Status == metav1.ConditionTrue:
+		s.conditions.Keep(v1alpha1.ConditionBackfillComplete)
+		return nil
+	}
+	return step.UserActionFor(v1alpha1.ReasonBackfillFailed, "The Backfill was removed before the history was read. Create another Backfill to read it.")
 }
 
 // throttledTooLong is from when a backfill that Stripe holds back is worth a person's attention.

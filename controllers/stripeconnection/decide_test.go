@@ -216,7 +216,8 @@ func TestJudgeBackfills(t *testing.T) {
 		"failed":                 {[]v1alpha1.Backfill{failed}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
 		"failed, then replayed":  {[]v1alpha1.Backfill{failed, running}, "", v1alpha1.ReasonInProgress, step.Waiting},
 		"done, then replayed":    {[]v1alpha1.Backfill{done, running, failed}, "", v1alpha1.ReasonComplete, step.Done},
-		"failed and removed":     {nil, v1alpha1.ReasonBackfillFailed, v1alpha1.ReasonBackfillFailed, step.Done},
+		"failed and removed":     {nil, v1alpha1.ReasonBackfillFailed, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
+		"removed while running":  {nil, v1alpha1.ReasonInProgress, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
 		"held back by Stripe":    {[]v1alpha1.Backfill{backfill("b", v1alpha1.BackfillRunning, time.Hour, v1alpha1.ReasonStripe429)}, "", v1alpha1.ReasonStripe429, step.Waiting},
 		"held back for too long": {[]v1alpha1.Backfill{backfill("b", v1alpha1.BackfillRunning, 13*time.Hour, v1alpha1.ReasonStripe429)}, "", v1alpha1.ReasonStripe429, step.NeedsAction},
 	} {

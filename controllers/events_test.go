@@ -1,0 +1,93 @@
+package controllers_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/bus"
+)
+
+var _ = Describe("Arriving events", func() {
+	hear := func(ctx context.Context, c *v1alpha1.StripeConnection, h bus.Health) {
+		_, err := euBus.Health().Put(ctx, string(c.UID), h)
+		Expect(err).NotTo(HaveOccurred())
+	}
+
+	It("show at once when they begin, and then not too often", func(ctx context.Context) {
+		c := newStory(ctx).connected(ctx, "main", account("DE", true))
+		expectCondition(ctx, c, v1alpha1.ConditionEventsVerified, metav1.ConditionTrue, v1alpha1.ReasonAwaitingFirstEvent)
+		first := clk.Now().Unix()
+		hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: first, LastVerifiedAt: first})
+		expectCondition(ctx, c, v1alpha1.ConditionEventsVerified, metav1.ConditionTrue, v1alpha1.ReasonVerified)
+		Expect(c.Status.Events.Accepted).To(Equal(int64(1)))
+		Expect(c.Status.LastEventTime.Unix()).To(Equal(first))
+
+		By("keeping counts back for ten seconds")
+		clk.Step(time.Second)
+		hear(ctx, c, bus.Health{Accepted: 9, Duplicates: 1, LastEventAt: first + 1, LastVerifiedAt: first + 1})
+		nudge(ctx, c)
+		clk.Step(10 * time.Second)
+		hear(ctx, c, bus.Health{Accepted: 10, Duplicates: 1, LastEventAt: first + 11, LastVerifiedAt: first + 11})
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(c), c)).To(Succeed())
+			g.Expect(c.Status.Events).To(Equal(v1alpha1.EventStatus{Accepted: 10, Duplicates: 1}))
+			g.Expect(c.Status.LastEventTime.Unix()).To(Equal(first + 11))
+		}).Should(Succeed())
+	})
+
+	DescribeTable("that are rejected show why until a good one comes",
+		func(ctx context.Context, code string) {
+			c := newStory(ctx).connected(ctx, "main", account("DE", true))
+			now := clk.Now().Unix()
+			hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code, SkewSeconds: 420})
+			expectCondition(ctx, c, v1alpha1.ConditionEventsVerified, metav1.ConditionFalse, code)
+			expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, code)
+			Expect(kstatusOf(c)).To(Equal(status.FailedStatus))
+			hear(ctx, c, bus.Health{Accepted: 2, LastEventAt: now + 2, LastVerifiedAt: now + 2, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code})
+			expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+		},
+		Entry("for their signature", v1alpha1.ReasonWebhookSig),
+		Entry("for their age", v1alpha1.ReasonWebhookStale),
+		Entry("for their mode", v1alpha1.ReasonModeMismatch),
+	)
+
+	It("of a withdrawn grant have it looked at before its time", func(ctx context.Context) {
+		acct := account("DE", true)
+		c := newStory(ctx).connected(ctx, "main", acct)
+		sim.Revoke(acct.ID, true)
+		hear(ctx, c, bus.Health{DeauthorizedAt: clk.Now().Unix() + 1})
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonStripe401)
+	})
+
+	It("of a late word of withdrawal change nothing when the grant is good", func(ctx context.Context) {
+		acct := account("DE", true)
+		c := newStory(ctx).connected(ctx, "main", acct)
+		before := probes(acct)
+		hear(ctx, c, bus.Health{DeauthorizedAt: clk.Now().Unix() + 1})
+		Eventually(func() int { return probes(acct) }).Should(BeNumerically(">", before))
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	})
+})
+
+var _ = Describe("Metrics", func() {
+	It("count connections by readiness", func(ctx context.Context) {
+		newStory(ctx).connected(ctx, "main", account("DE", true))
+		Eventually(func(g Gomega) {
+			families, err := metrics.Gather()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(families).To(ContainElement(HaveField("GetName()", "kustiq_connections")))
+			for _, metric := range families[0].GetMetric() {
+				if metric.GetLabel()[0].GetValue() == "True" {
+					g.Expect(metric.GetGauge().GetValue()).To(BeNumerically(">=", 1))
+				}
+			}
+		}).Should(Succeed())
+	})
+})
