@@ -177,11 +177,3 @@ func (b *baseline) jumps(into []float64) []float64 {
 		end-b.scaled(renewalWeek), end-b.scaled(renewalMonth), end-b.scaled(renewalTwo),
 		end+b.scaled(renewedMonth), end+b.scaled(firstWeek))
 }
-
-// rising and falling tell how the monthly part moves between t and the next jump.
-func (b *baseline) rising(t int64) bool {
-	days := b.tenureDays(t)
-	return b.weight < 1 && days >= flatUntil && days < risingUntil
-}
-
-func (b *baseline) falling(t int64) bool { return b.weight < 1 && b.tenureDays(t) >= risingUntil }

@@ -109,22 +109,31 @@ type standing struct {
 	segment bool
 }
 
-func (c *curve) standing(t int64) (s standing, v [termCount]float64, eta, p30 float64) {
+// evaluate gives the standing at an instant, the terms, η and p30.
+func (c *curve) evaluate(t int64) (s standing, v [termCount]float64, eta, p30 float64) {
 	if c.paidFrom > t {
 		return standing{tier: Unscored}, v, 0, 0
 	}
 	v, eta = c.values(t)
-	p30 = clip(1/(1+math.Exp(-eta)), lowestP30, highestP30)
+	p30 = probability(eta)
 	switch {
 	case c.churned:
 		return standing{tier: Churned, score: scoreChurned}, v, eta, p30
 	case t <= c.criticalUntil:
-		return standing{Critical, lowestCritical + round(criticalSpan*p30), true}, v, eta, p30
+		return standing{Critical, criticalScore(p30), true}, v, eta, p30
 	case c.leaving:
 		return standing{Leaving, scoreLeaving, true}, v, eta, leavingP30
 	}
-	score := int(clip(float64(round(scoreAtEven+pointsPerLogOdds*eta)), 0, highestNormal))
+	score := normalScore(eta)
 	return standing{Normal, score, score >= atRiskScore || c.active(&v) >= atRiskTerms}, v, eta, p30
+}
+
+func probability(eta float64) float64 { return clip(1/(1+math.Exp(-eta)), lowestP30, highestP30) }
+
+func criticalScore(p30 float64) int { return lowestCritical + round(criticalSpan*p30) }
+
+func normalScore(eta float64) int {
+	return int(clip(float64(round(scoreAtEven+pointsPerLogOdds*eta)), 0, highestNormal))
 }
 
 func round(x float64) int { return int(math.Floor(x + 0.5)) }

@@ -10,7 +10,7 @@ import (
 func Evaluate(s *State, now time.Time, p Params) Evaluation {
 	t := now.Unix()
 	c := s.curve(t, p)
-	standing, values, eta, p30 := c.standing(t)
+	standing, values, eta, p30 := c.evaluate(t)
 	e := Evaluation{
 		Eta: eta, P30: p30, Score: standing.score, Tier: standing.tier, Segment: standing.segment,
 		IntervalMonths: c.base.months, TenureDays: c.base.tenureDays(t), ModelVersion: p.Version,

@@ -13,31 +13,37 @@ import (
 // Fold builds the state of one customer's set of signals. It sorts and deduplicates itself and leaves the slice as it
 // is: any permutation or repetition of the same signals gives the same state to the bit.
 func Fold(signals []signal.Signal) *State {
+	order := inOrder(signals)
+	s := &State{}
+	s.m.Invoices = make(map[string]*invoice, len(order)/4)
+	for _, sig := range order {
+		s.apply(sig)
+	}
+	if len(order) > 0 {
+		s.m.Mark = positionOf(order[len(order)-1])
+	}
+	return s
+}
+
+// Ordered gives the signals in the order in which they are folded, each once.
+func Ordered(signals []signal.Signal) []signal.Signal {
+	order := inOrder(signals)
+	out := make([]signal.Signal, len(order))
+	for i, sig := range order {
+		out[i] = *sig
+	}
+	return out
+}
+
+func inOrder(signals []signal.Signal) []*signal.Signal {
 	order := make([]*signal.Signal, len(signals))
-	invoices := 0
 	for i := range signals {
 		order[i] = &signals[i]
-		if signals[i].Kind == signal.PaymentSucceeded {
-			invoices++
-		}
 	}
 	if !slices.IsSortedFunc(order, compareSignals) {
 		slices.SortFunc(order, compareSignals)
 	}
-	s := &State{}
-	s.m.Invoices = make(map[string]*invoice, invoices)
-	var previous *signal.Signal
-	for _, sig := range order {
-		if previous != nil && samePosition(previous, sig) {
-			continue
-		}
-		s.apply(sig)
-		previous = sig
-	}
-	if previous != nil {
-		s.m.Mark = positionOf(previous)
-	}
-	return s
+	return slices.CompactFunc(order, samePosition)
 }
 
 // Apply adds one signal in constant time. It reports false, and changes nothing, unless the signal sorts after every

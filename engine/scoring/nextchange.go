@@ -6,50 +6,86 @@ import (
 )
 
 // horizon caps how far ahead a next change is sought: a day, after which everybody is evaluated anyway.
-const (
-	horizon = 86400
-	// sampled is the step where rising and falling terms overlap and a stretch need not be monotone.
-	sampled = 3600
-)
+const horizon = 86400
 
-// nextChange is the first whole second after now at which the standing differs, at most a day ahead. Between the
-// instants at which something jumps, each term moves in one direction, so that comparing both ends of a stretch and
-// bisecting finds the change; where directions mix, the stretch is cut into hours.
+// sample is a curve at one instant.
+type sample struct {
+	t      int64
+	values [termCount]float64
+	eta    float64
+	// active is the sum of the churn terms in force.
+	active float64
+	standing
+}
+
+func (c *curve) sample(t int64) sample {
+	s := sample{t: t}
+	s.standing, s.values, s.eta, _ = c.evaluate(t)
+	s.active = c.active(&s.values)
+	return s
+}
+
+// nextChange is the first whole second after now at which the standing differs, at most a day ahead.
+//
+// Between the instants at which something jumps, each term moves in one direction only, so the sum of the terms' own
+// differences bounds how far η can stray inside a stretch. Where the bound rules a change out, the stretch is skipped;
+// elsewhere it is halved, which ends at the exact second.
 func (c *curve) nextChange(now int64, is standing) int64 {
 	var buffer [64]int64
-	low := now
-	for _, high := range c.stops(now, buffer[:0]) {
-		step := high - low
-		if c.mixed(low) {
-			step = sampled
+	low := c.sample(now)
+	for _, stop := range c.stops(now, buffer[:0]) {
+		if stop == low.t {
+			continue
 		}
-		for low < high {
-			next := min(low+step, high)
-			if c.differs(next, is) {
-				return c.bisect(low, next, is)
-			}
-			low = next
+		high := c.sample(stop)
+		if at, found := c.firstChange(&low, &high, is); found {
+			return at
 		}
+		low = high
 	}
 	return now + horizon
 }
 
-func (c *curve) differs(t int64, is standing) bool {
-	then, _, _, _ := c.standing(t)
-	return then != is
+// firstChange finds the first second in (low, high] whose standing differs; low's does not.
+func (c *curve) firstChange(low, high *sample, is standing) (int64, bool) {
+	if high.standing == is && steady(low, high) {
+		return 0, false
+	}
+	if high.t-low.t == 1 {
+		return high.t, high.standing != is
+	}
+	middle := c.sample(low.t + (high.t-low.t)/2)
+	if middle.standing == is {
+		if at, found := c.firstChange(low, &middle, is); found {
+			return at, true
+		}
+		return c.firstChange(&middle, high, is)
+	}
+	return c.firstChange(low, &middle, is)
 }
 
-// bisect finds the first second that differs, given that low does not and high does.
-func (c *curve) bisect(low, high int64, is standing) int64 {
-	for high-low > 1 {
-		middle := low + (high-low)/2
-		if c.differs(middle, is) {
-			high = middle
-		} else {
-			low = middle
+// steady is whether nothing can have changed between two samples of one standing.
+func steady(low, high *sample) bool {
+	switch low.tier {
+	case Leaving, Churned, Unscored:
+		return true
+	}
+	stray, active := 0.0, 0.0
+	for i := range low.values {
+		if i == termCancel { // it makes up for the others and moves no further than they do
+			continue
+		}
+		moved := math.Abs(high.values[i] - low.values[i])
+		stray += moved
+		if i != termBaseline {
+			active += moved
 		}
 	}
-	return high
+	if low.tier == Critical {
+		return criticalScore(probability(low.eta-stray)) == criticalScore(probability(low.eta+stray))
+	}
+	return normalScore(low.eta-stray) == normalScore(low.eta+stray) &&
+		(low.active-active >= atRiskTerms) == (low.active+active >= atRiskTerms)
 }
 
 // stops are the seconds around each jump within the horizon, ascending, and the horizon itself.
@@ -77,13 +113,4 @@ func (c *curve) stops(now int64, into []int64) []int64 {
 	into = append(into, end)
 	slices.Sort(into)
 	return into
-}
-
-// mixed is whether some terms rise while others fall from t on.
-func (c *curve) mixed(t int64) bool {
-	rising := c.base.rising(t) || c.price.Sum < 0
-	falling := c.base.falling(t) || c.price.Sum > 0 || c.dispute.Sum != 0 || c.residual.Amount != 0 ||
-		c.dunning.failures > 0 || c.pause.weight != 0 || c.deleted.weight != 0 || c.withdrawn.weight != 0 ||
-		c.returned.weight != 0
-	return rising && falling
 }

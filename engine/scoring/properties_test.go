@@ -236,14 +236,54 @@ func TestNextChangeIsTheNextChange(t *testing.T) {
 		if next <= when || next > when+horizon {
 			t.Fatalf("next change %d s ahead", next-when)
 		}
-		for _, probe := range append(rapid.SliceOfN(rapid.Int64Range(when, next-1), 1, 20).Draw(t, "probes"), next-1) {
-			if other := evaluate(state, probe); other.Tier != e.Tier || other.Score != e.Score || other.Segment != e.Segment {
-				t.Fatalf("changed %d s ahead, next change is %d s ahead: %+v\n%+v", probe-when, next-when, e, other)
+		c := state.curve(when, Prior())
+		is := standing{e.Tier, e.Score, e.Segment}
+		for probe := when; probe < next; probe += 7 {
+			if other, _, _, _ := c.evaluate(probe); other != is {
+				t.Fatalf("changed %d s ahead, next change is %d s ahead: %+v\n%+v", probe-when, next-when, is, other)
 			}
 		}
 		other := evaluate(state, next)
 		if next < when+horizon && other.Tier == e.Tier && other.Score == e.Score && other.Segment == e.Segment {
 			t.Fatalf("nothing changes %d s ahead", next-when)
+		}
+	})
+}
+
+// 11. Re-evaluating only the customers that are due keeps the order that re-evaluating all would give.
+func TestOrderByDueCustomersIsTheBruteForceOrder(t *testing.T) {
+	type customer struct {
+		state *State
+		rank  Ranked
+		due   int64
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		customers := make([]customer, rapid.IntRange(2, 6).Draw(t, "customers"))
+		when := storyStart
+		for i := range customers {
+			s := tell(t)
+			customers[i].state, when = Fold(s.signals), max(when, s.clock)
+		}
+		for range 10 {
+			when += rapid.Int64Range(1, 3*d).Draw(t, "pass")
+			brute := make([]Ranked, len(customers))
+			for i := range customers {
+				c := &customers[i]
+				e := evaluate(c.state, when)
+				brute[i] = Ranked{string(rune('a' + i)), e.Tier, e.Score, e.MRR}
+				if c.due <= when {
+					c.rank, c.due = brute[i], e.NextChangeAt.Unix()
+				}
+			}
+			kept := make([]Ranked, len(customers))
+			for i := range customers {
+				kept[i] = customers[i].rank
+			}
+			sort.Slice(kept, func(i, j int) bool { return Less(kept[i], kept[j]) })
+			sort.Slice(brute, func(i, j int) bool { return Less(brute[i], brute[j]) })
+			if !reflect.DeepEqual(kept, brute) {
+				t.Fatalf("order %v, brute force %v", kept, brute)
+			}
 		}
 	})
 }
