@@ -29,13 +29,15 @@ func clickThroughConsent(ctx context.Context, connectURL string) error {
 		if err != nil {
 			return errors.New("the page cannot be opened")
 		}
-		if req, err = submit(ctx, page, button); err != nil {
+		req, err = submit(ctx, page, button)
+		_ = page.Body.Close()
+		if err != nil {
 			return err
 		}
 	}
 	last, err := browser.Do(req)
 	if err != nil {
-		return errors.New("Stripe's page does not lead back")
+		return errors.New("the consent page does not lead back")
 	}
 	defer func() { _ = last.Body.Close() }()
 	if last.StatusCode != http.StatusOK {
@@ -46,7 +48,6 @@ func clickThroughConsent(ctx context.Context, connectURL string) error {
 
 // submit fills in the page's only form as it stands, and presses the button of a value.
 func submit(ctx context.Context, page *http.Response, button string) (*http.Request, error) {
-	defer func() { _ = page.Body.Close() }()
 	if page.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answered %d", page.Request.URL.Path, page.StatusCode)
 	}

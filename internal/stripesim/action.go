@@ -3,7 +3,6 @@ package stripesim
 import (
 	"errors"
 	"fmt"
-	"math"
 )
 
 // Action is something that happens to a customer now, with the events that Stripe would send.
@@ -168,7 +167,7 @@ func (m moment) change(direction int) (*event, error) {
 			plans = append(plans, p)
 		}
 	}
-	previous, _, ok := m.sub.move(m.a, plans, direction)
+	previous, ok := m.sub.move(m.a, plans, direction)
 	if !ok {
 		return nil, impossible("there is no such plan")
 	}
@@ -185,8 +184,8 @@ func (m moment) dispute() (*event, error) {
 	return nil, impossible("there is no charge to dispute")
 }
 
-// move changes the first item to the next plan up or down, and returns previous_attributes and log2(old / new MRR).
-func (s *subscription) move(a *Account, plans []*price, direction int) (previous obj, changedBy float64, ok bool) {
+// move changes the first item to the next plan up or down, and returns previous_attributes.
+func (s *subscription) move(a *Account, plans []*price, direction int) (previous obj, ok bool) {
 	at := -1
 	for i, p := range plans {
 		if p == s.items[0].price {
@@ -194,11 +193,10 @@ func (s *subscription) move(a *Account, plans []*price, direction int) (previous
 		}
 	}
 	if at < 0 || at+direction < 0 || at+direction >= len(plans) {
-		return nil, 0, false
+		return nil, false
 	}
 	previous = obj{"items": renderItems(a, s.id, s.items)}
-	before := s.total()
 	s.items = append([]item(nil), s.items...)
 	s.items[0].price = plans[at+direction]
-	return previous, math.Log2(float64(before) / float64(s.total())), true
+	return previous, true
 }

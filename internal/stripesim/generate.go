@@ -20,7 +20,7 @@ type GenerateOptions struct {
 	Livemode bool
 }
 
-// Generate makes an account whose churn follows the hazards of this package. The same options give the same account.
+// Generate makes an account whose churn follows package hazard. The same options give the same account.
 // It keeps events of the last 30 days only, as Stripe does. At End no customer has more than one failed payment attempt
 // open, so that a story that starts there is told by its own events.
 func Generate(opts GenerateOptions) *Account {

@@ -3,6 +3,8 @@ package stripesim
 import (
 	"fmt"
 	"time"
+
+	"github.com/kustiq/kustiq/internal/stripesim/hazard"
 )
 
 const step = 7 * day
@@ -26,7 +28,7 @@ const (
 type life struct {
 	*generator
 	sub  *subscription
-	past past
+	mood hazard.Mood
 }
 
 func (l *life) updated(at int64, previous obj) {
@@ -55,10 +57,23 @@ func (l *life) pass(until int64) {
 		case u < changeRate+pauseRate+disputeRate && s.latest.status == "paid":
 			l.dispute(at)
 		}
-		if l.rng.Float64() < within(l.past.hazard(s, at), 7) {
+		if l.rng.Float64() < hazard.Within(l.chance(at), 7) {
 			l.cancel(at)
 		}
 	}
+}
+
+// chance is the truth: the probability that this customer cancels within 30 days.
+func (l *life) chance(at int64) float64 {
+	s := l.sub
+	facts := hazard.Facts{
+		Months: 1, Tenure: float64(at-s.created) / float64(day), ToRenewal: float64(s.periodEnd-at) / float64(day),
+		TermPaid: s.latest.status == "paid",
+	}
+	if s.interval() == "year" {
+		facts.Months = 12
+	}
+	return hazard.P30(hazard.Baseline(facts) + l.mood.Terms(at))
 }
 
 // renew ends the period: the subscription ends if that was scheduled, else the next period is billed.
@@ -119,7 +134,7 @@ func (l *life) fail(inv *invoice, at int64, n int) {
 		inv.nextAttempt = inv.created + dunning[n+1]
 	}
 	l.a.newCharge(inv, at, true)
-	l.past.openFailures, l.past.lastFailure = n+1, at
+	l.mood.Failed(at, inv.nextAttempt == 0)
 	l.event("invoice.payment_failed", at, func() obj { return inv.render(l.a) }, nil)
 	if s.status != "past_due" {
 		s.status = "past_due"
@@ -130,9 +145,7 @@ func (l *life) fail(inv *invoice, at int64, n int) {
 func (l *life) paid(inv *invoice, at int64) {
 	l.a.newCharge(inv, at, false)
 	inv.status, inv.paidAt, inv.nextAttempt = "paid", at, 0
-	if l.past.openFailures > 0 {
-		l.past.openFailures, l.past.recovered = 0, at
-	}
+	l.mood.Settled(at, l.mood.Failures())
 	l.event("invoice.payment_succeeded", at, func() obj { return inv.render(l.a) }, nil)
 	if l.sub.status == "past_due" {
 		l.sub.status = "active"
@@ -147,27 +160,30 @@ func (l *life) change(at int64) {
 	if l.rng.Float64() < upgradeFraction {
 		direction = 1
 	}
-	previous, changedBy, ok := s.move(l.a, l.plans[s.interval()], direction)
+	before := s.total()
+	previous, ok := s.move(l.a, l.plans[s.interval()], direction)
 	if !ok {
 		return
 	}
-	l.past.changedAt, l.past.changedBy = at, changedBy
+	l.mood.PriceChanged(at, float64(before), float64(s.total()))
 	l.updated(at, previous)
 }
 
 func (l *life) pause(at int64) {
-	l.sub.pausedAt, l.past.pausedNow = at, true
+	l.sub.pausedAt = at
+	l.mood.Paused()
 	l.updated(at, obj{"pause_collection": nil})
 }
 
 func (l *life) resume(at int64) {
-	l.sub.pausedAt, l.past.pausedNow = 0, false
+	l.sub.pausedAt = 0
+	l.mood.Resumed(at)
 	l.updated(at, obj{"pause_collection": obj{"behavior": "void", "resumes_at": nil}})
 }
 
 func (l *life) dispute(at int64) {
 	d := l.a.newDispute(l.sub.latest.charge, at)
-	l.past.disputedAt = at
+	l.mood.Disputed(at)
 	l.event("charge.dispute.created", at, func() obj { return d.render(l.a) }, nil)
 }
 
@@ -185,6 +201,7 @@ func (l *life) withdraw(at int64) {
 	s := l.sub
 	previous := obj{"cancel_at_period_end": true, "cancel_at": s.periodEnd, "canceled_at": s.canceledAt}
 	s.cancelAtPeriodEnd, s.canceledAt = false, 0
+	l.mood.Withdrew(at)
 	l.updated(at, previous)
 }
 

@@ -46,14 +46,6 @@ type price struct {
 	created                         int64
 }
 
-// monthly is the price of one unit for one month.
-func (p *price) monthly() float64 {
-	if p.interval == "year" {
-		return float64(p.amount) / 12
-	}
-	return float64(p.amount)
-}
-
 type item struct {
 	id       string
 	price    *price
