@@ -64,7 +64,7 @@ func (p *price) render(a *Account) obj {
 		"currency": p.currency, "custom_unit_amount": nil, "livemode": a.Livemode, "lookup_key": nil,
 		"metadata": obj{}, "nickname": p.nickname, "product": p.product,
 		"recurring": obj{
-			"aggregate_usage": nil, "interval": p.interval, "interval_count": 1, "trial_period_days": nil, "usage_type": "licensed",
+			"aggregate_usage": nil, "interval": p.interval, "interval_count": 1, "usage_type": "licensed",
 		},
 		"tax_behavior": "unspecified", "tiers_mode": nil, "transform_quantity": nil, "type": "recurring",
 		"unit_amount": p.amount, "unit_amount_decimal": strconv.FormatInt(p.amount, 10),
@@ -93,9 +93,7 @@ func renderItems(a *Account, sub string, items []item) obj {
 	for _, i := range items {
 		data = append(data, i.render(a, sub))
 	}
-	l := listOf("/v1/subscription_items?subscription="+sub, data...)
-	l["total_count"] = len(items)
-	return l
+	return listOf("/v1/subscription_items?subscription="+sub, data...)
 }
 
 func (s *subscription) render(a *Account) obj {
@@ -128,8 +126,8 @@ func (s *subscription) render(a *Account) obj {
 		"payment_settings": obj{
 			"payment_method_options": nil, "payment_method_types": nil, "save_default_payment_method": "off",
 		},
-		"pending_invoice_item_interval": nil, "pending_setup_intent": nil, "pending_update": nil, "plan": nil,
-		"quantity": s.items[0].quantity, "schedule": nil, "start_date": s.created, "test_clock": nil, "transfer_data": nil,
+		"pending_invoice_item_interval": nil, "pending_setup_intent": nil, "pending_update": nil,
+		"schedule": nil, "start_date": s.created, "test_clock": nil, "transfer_data": nil,
 		"trial_end": nil, "trial_settings": obj{"end_behavior": obj{"missing_payment_method": "create_invoice"}}, "trial_start": nil,
 	}
 }

@@ -33,7 +33,7 @@ func (i *invoice) render(a *Account) obj {
 		"paid": paid, "paid_out_of_band": false, "payment_intent": intent,
 		"payment_settings": obj{"default_mandate": nil, "payment_method_options": nil, "payment_method_types": nil},
 		"period_end":       i.created, "period_start": i.created, "post_payment_credit_notes_amount": 0,
-		"pre_payment_credit_notes_amount": 0, "quote": nil, "receipt_number": nil, "rendering": nil, "rendering_options": nil,
+		"pre_payment_credit_notes_amount": 0, "quote": nil, "receipt_number": nil, "rendering": nil,
 		"shipping_cost": nil, "shipping_details": nil, "starting_balance": 0, "statement_descriptor": nil,
 		"status_transitions": obj{
 			"finalized_at": finalized, "marked_uncollectible_at": unset(i.uncollectible), "paid_at": unset(i.paidAt), "voided_at": nil,
@@ -60,9 +60,7 @@ func (i *invoice) lines(a *Account) obj {
 			"tax_rates": []any{}, "type": "subscription", "unit_amount_excluding_tax": fmt.Sprint(line.price.amount),
 		})
 	}
-	l := listOf("/v1/invoices/"+i.id+"/lines", data...)
-	l["total_count"] = len(data)
-	return l
+	return listOf("/v1/invoices/"+i.id+"/lines", data...)
 }
 
 func (c *charge) render(a *Account) obj {
@@ -86,12 +84,12 @@ func (c *charge) render(a *Account) obj {
 		"application_fee_amount": nil, "balance_transaction": "txn_" + c.id[3:],
 		"billing_details":                 obj{"address": address(cus, a), "email": cus.email, "name": cus.name, "phone": cus.phone},
 		"calculated_statement_descriptor": "KUSTIQ SIM", "captured": !c.failed, "currency": c.invoice.items[0].price.currency,
-		"customer": cus.id, "description": "Subscription update", "destination": nil, "dispute": nil, "disputed": c.disputed,
+		"customer": cus.id, "description": "Subscription update", "disputed": c.disputed,
 		"failure_balance_transaction": nil, "failure_code": failureCode, "failure_message": failureMessage, "fraud_details": obj{},
 		"invoice": c.invoice.id, "metadata": obj{}, "on_behalf_of": nil, "outcome": outcome, "paid": !c.failed,
 		"payment_intent": c.intent, "payment_method": "pm_" + cus.id[4:], "payment_method_details": card(c, cus),
-		"receipt_email": nil, "receipt_number": nil, "receipt_url": nil, "refunded": false, "review": nil, "shipping": nil,
-		"source": nil, "source_transfer": nil, "statement_descriptor": nil, "statement_descriptor_suffix": nil,
+		"receipt_email": nil, "receipt_number": nil, "receipt_url": nil, "refunded": false, "refunds": listOf("/v1/charges/" + c.id + "/refunds"), "review": nil, "shipping": nil,
+		"source_transfer": nil, "statement_descriptor": nil, "statement_descriptor_suffix": nil,
 		"transfer_data": nil, "transfer_group": nil,
 	}
 }
