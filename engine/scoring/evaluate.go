@@ -17,6 +17,7 @@ func Evaluate(s *State, now time.Time, p Params) Evaluation {
 		LastSignalAt: s.m.LastSignal, NextChangeAt: time.Unix(c.nextChange(t, standing), 0).UTC(),
 	}
 	e.MRR, e.Currency = s.revenue()
+	e.Terms = []Term{}
 	if standing.tier != Unscored {
 		e.Terms = s.terms(&c, &values, t)
 	}
