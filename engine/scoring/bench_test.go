@@ -1,6 +1,7 @@
 package scoring
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -36,7 +37,7 @@ func longHistory(n int) []signal.Signal {
 
 // BenchmarkRebuild is a fold of 200 signals that arrive in order, and shuffled. Goal: 50 µs.
 func BenchmarkRebuild(b *testing.B) {
-	ordered := sorted(longHistory(200))
+	ordered := Ordered(longHistory(200))
 	shuffled := append([]signal.Signal{}, ordered...)
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	for name, history := range map[string][]signal.Signal{"ordered": ordered, "shuffled": shuffled} {
@@ -92,6 +93,20 @@ func BenchmarkUpdateAtRisk(b *testing.B) {
 			b.Fatal("refused")
 		}
 		Evaluate(state, at(when), Prior())
+	}
+}
+
+// TestStateDoesNotGrowWithHistory holds for what an engine keeps of each customer.
+func TestStateDoesNotGrowWithHistory(t *testing.T) {
+	size := func(n int) int {
+		raw, err := json.Marshal(Fold(longHistory(n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(raw)
+	}
+	if short, long := size(200), size(4000); long > 2*short {
+		t.Errorf("%d bytes after 200 signals, %d after 4000", short, long)
 	}
 }
 

@@ -81,17 +81,23 @@ func compareBool(a, b bool) int {
 
 // dunningEvidence lists the signals behind open dunning, oldest first.
 func (s *State) dunningEvidence() []string {
-	var ids []string
+	var buffer [16]attempt
+	list := buffer[:0]
 	for _, inv := range s.m.failed {
 		if !inv.unpaidFailure() {
 			continue
 		}
 		class, _ := inv.view()
 		for n := range inv.Attempts {
-			if a := &inv.Attempts[n]; a.class() == class {
-				ids = append(ids, a.ID)
+			if a := inv.Attempts[n]; a.class() == class {
+				list = append(list, a)
 			}
 		}
+	}
+	slices.SortFunc(list, func(a, b attempt) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID)) })
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
 	}
 	return ids
 }

@@ -11,6 +11,11 @@ const (
 	// forgetFailures is how long after its last failure a paid invoice still matters: a Critical window may end 28 days
 	// ago and reaches 14 days further back.
 	forgetFailures = criticalAge + criticalWindow
+	// forgetInvoices bounds the state: a paid or never attempted invoice is forgotten this long after its last news.
+	// What Stripe tells of a payment twice, as an event and in a list, is seconds apart.
+	forgetInvoices = 90 * 86400
+	// forgetEvery is how many invoices are added between two looks for what to forget.
+	forgetEvery = 16
 )
 
 // invoice is what is remembered of one invoice. Once paid it is never unpaid.
@@ -163,6 +168,7 @@ func (s *State) learnInvoice(facts *signal.Invoice) *invoice {
 		if s.m.Invoices == nil {
 			s.m.Invoices = map[string]*invoice{}
 		}
+		s.forgetInvoices(facts.Created)
 		inv = &invoice{ID: facts.ID}
 		s.m.Invoices[facts.ID] = inv
 	}
@@ -188,6 +194,20 @@ func (s *State) fail(sig *signal.Signal) {
 		s.m.failed = append(s.m.failed, inv)
 	}
 	inv.record(sig)
+}
+
+// forgetInvoices keeps the state from growing with history. It depends on nothing but the signals so far, so a rebuild
+// forgets the same ones.
+func (s *State) forgetInvoices(now int64) {
+	if n := len(s.m.Invoices); n < 2*forgetEvery || n%forgetEvery != 0 {
+		return
+	}
+	for id, inv := range s.m.Invoices {
+		settled := inv.PaidAt != 0 || len(inv.Attempts) == 0
+		if settled && now-max(inv.PaidAt, inv.Created, inv.lastFailure()) > forgetInvoices {
+			delete(s.m.Invoices, id)
+		}
+	}
 }
 
 // forget drops the paid invoices whose failures can no longer matter, so that the list does not grow with history.

@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"math"
+	"slices"
 
 	"github.com/kustiq/kustiq/engine/signal"
 )
@@ -70,6 +71,7 @@ func (s *State) dispute(sig *signal.Signal) {
 			return
 		}
 	}
+	d.Known = slices.DeleteFunc(d.Known, func(old disputed) bool { return sig.Created-old.At > forgetInvoices })
 	d.Known = append(d.Known, disputed{ID: sig.Dispute.ID, At: sig.Created, Evidence: sig.ID})
 	d.decay.add(sig.Created, disputeWeight, disputeHalfLife)
 	// A disputed charge was paid first.
