@@ -5,6 +5,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -74,6 +76,17 @@ var _ = Describe("The region", func() {
 		Expect(routeOf(ctx, acct)).To(BeNil())
 	})
 
+	It("does not move with a Workspace that is made again elsewhere", func(ctx context.Context) {
+		s, acct := newStory(ctx), account("DE", true)
+		c := s.connected(ctx, "main", acct)
+		Expect(k8s.Delete(ctx, s.workspace)).To(Succeed())
+		Expect(k8s.Create(ctx, &v1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "acme"},
+			Spec: v1alpha1.WorkspaceSpec{Plan: v1alpha1.PlanPro, Region: v1alpha1.RegionUS}})).To(Succeed())
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRegionMismatch)
+		Expect(routeOf(ctx, acct)).To(BeNil())
+		remove(ctx, c)
+	})
+
 	It("must be served by this installation", func(ctx context.Context) {
 		s := newStory(ctx, func(w *v1alpha1.Workspace) { w.Spec.Region = v1alpha1.RegionUS })
 		c := s.connection(ctx, "main")
@@ -132,5 +145,18 @@ var _ = Describe("A Workspace", func() {
 			g.Expect(s.workspace.Status.Conditions).To(ContainElement(HaveField("Reason", v1alpha1.ReasonRegionNotServed)))
 			g.Expect(kstatusOf(s.workspace)).To(Equal(status.FailedStatus))
 		}).Should(Succeed())
+	})
+})
+
+var _ = Describe("The operator's rights", func() {
+	It("end at Secrets of tenants and at what tenants and the platform team declare", func(ctx context.Context) {
+		s := newStory(ctx)
+		var secrets corev1.SecretList
+		Expect(operator.List(ctx, &secrets, client.InNamespace(operatorNamespace))).To(Succeed())
+		Expect(operator.List(ctx, &secrets, client.InNamespace(s.ns))).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		Expect(operator.List(ctx, &secrets)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		s.workspace.Spec.Plan = v1alpha1.PlanFree
+		Expect(operator.Update(ctx, s.workspace)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		Expect(operator.Delete(ctx, s.connection(ctx, "main"))).To(MatchError(apierrors.IsForbidden, "forbidden"))
 	})
 })

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +17,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,6 +53,7 @@ var platform = stripesim.Platform{
 // One control plane, bus, Stripe and manager for all stories: each takes a namespace and an account of its own.
 var (
 	k8s      client.Client
+	operator client.Client // with the operator's rights
 	clk      *clocktesting.FakeClock
 	sim      *stripesim.Server
 	stripe   *stripeapi.API
@@ -82,9 +87,19 @@ var _ = BeforeSuite(func() {
 	tokensVault := newVault()
 	busVault = newVault()
 
+	// The tests look past the operator's cache, with every right; the operator has those of its role and no others.
+	k8s, err = client.New(cluster.Config, client.Options{Scheme: controllers.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
+	asOperator := rest.CopyConfig(cluster.Config)
+	asOperator.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + operatorNamespace + ":kustiq-operator"}
+	applyManifests(ctx, "../config/rbac/role.yaml", "../config/rbac/role_bindings.yaml")
+
 	options := controllers.ManagerOptions(operatorNamespace)
 	options.Metrics = metricsserver.Options{BindAddress: "0"}
-	mgr, err := ctrl.NewManager(cluster.Config, options)
+	operator, err = client.New(asOperator, client.Options{Scheme: controllers.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	mgr, err := ctrl.NewManager(asOperator, options)
 	Expect(err).NotTo(HaveOccurred())
 	metrics = prometheus.NewRegistry()
 	Expect(controllers.Setup(mgr, controllers.Config{
@@ -99,11 +114,7 @@ var _ = BeforeSuite(func() {
 		Metrics:           metrics,
 	})).To(Succeed())
 
-	// The tests look past the operator's cache.
-	k8s, err = client.New(cluster.Config, client.Options{Scheme: controllers.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
 	tokens = tokenstore.New(k8s, operatorNamespace, tokensVault)
-	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
 	Expect(k8s.Create(ctx, platformSecret())).To(Succeed())
 
 	ended := make(chan error, 1)
@@ -163,6 +174,19 @@ func crds() []*apiextensionsv1.CustomResourceDefinition {
 		all = append(all, &crd)
 	}
 	return all
+}
+
+// applyManifests installs files of the repository as an administrator does.
+func applyManifests(ctx context.Context, files ...string) {
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		Expect(err).NotTo(HaveOccurred())
+		for _, document := range strings.Split(string(text), "\n---\n") {
+			object := &unstructured.Unstructured{}
+			Expect(yaml.Unmarshal([]byte(document), &object.Object)).To(Succeed(), file)
+			Expect(k8s.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"))).To(Succeed(), file)
+		}
+	}
 }
 
 func platformSecret() *corev1.Secret {

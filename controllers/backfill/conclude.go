@@ -34,23 +34,8 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, stops []step.Stop) 
 
 // settle computes Complete, Ready and the marks of kstatus.
 func settle(c *kube.Conditions, stops []step.Stop) {
-	for _, stop := range stops {
-		switch outcome := stop.Outcome; outcome.Kind {
-		case step.Failed:
-			if !c.Keep(v1alpha1.ConditionComplete) {
-				c.Unknown(v1alpha1.ConditionComplete, v1alpha1.ReasonProgressing, "The last attempt to "+stop.Step+" failed and is being repeated. Nothing to do.")
-			}
-			if !c.Keep(v1alpha1.ConditionReady) {
-				c.Unknown(v1alpha1.ConditionReady, v1alpha1.ReasonProgressing, c.Get(v1alpha1.ConditionComplete).Message)
-			}
-			return
-		case step.NeedsAction:
-			c.Stuck(v1alpha1.ReasonUserAction, outcome.Message)
-		case step.Waiting, step.Done:
-			c.Progressing(v1alpha1.ReasonProgressing, outcome.Message)
-		}
-		c.False(v1alpha1.ConditionComplete, stop.Outcome.Reason, stop.Outcome.Message)
-		c.False(v1alpha1.ConditionReady, stop.Outcome.Reason, stop.Outcome.Message)
+	if len(stops) > 0 {
+		settleStopped(c, stops[0])
 		return
 	}
 	complete := c.Get(v1alpha1.ConditionComplete)
@@ -61,4 +46,25 @@ func settle(c *kube.Conditions, stops []step.Stop) {
 	}
 	c.True(v1alpha1.ConditionReady, complete.Reason, complete.Message)
 	c.Settled()
+}
+
+// settleStopped is settle for a Backfill that has not ended. A failure that may pass proves nothing: the last word
+// stands while it is tried again.
+func settleStopped(c *kube.Conditions, stop step.Stop) {
+	outcome := stop.Outcome
+	if outcome.Kind == step.Failed {
+		for _, name := range []string{v1alpha1.ConditionComplete, v1alpha1.ConditionReady} {
+			if !c.Keep(name) {
+				c.Unknown(name, v1alpha1.ReasonProgressing, "The last attempt to "+stop.Step+" failed and is being repeated. Nothing to do.")
+			}
+		}
+		return
+	}
+	c.False(v1alpha1.ConditionComplete, outcome.Reason, outcome.Message)
+	c.False(v1alpha1.ConditionReady, outcome.Reason, outcome.Message)
+	if outcome.Kind == step.NeedsAction {
+		c.Stuck(v1alpha1.ReasonUserAction, outcome.Message)
+		return
+	}
+	c.Progressing(v1alpha1.ReasonProgressing, outcome.Message)
 }

@@ -62,10 +62,14 @@ func watch[T any](ctx context.Context, name string, bucket *bus.Bucket[T], c clo
 	}
 }
 
+// reconcileTimeout bounds one reconcile: a dozen requests to Stripe that all run into their own limit of 10 s.
+const reconcileTimeout = 2 * time.Minute
+
 // ControllerOptions are what our controllers have in common.
 func ControllerOptions(concurrency int) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: concurrency,
+		ReconciliationTimeout:   reconcileTimeout,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](backoffFirst, backoffMost),
 	}
 }

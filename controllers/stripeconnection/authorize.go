@@ -40,7 +40,7 @@ func (r *Reconciler) authorize(ctx context.Context, s *scope) error {
 // awaitConsent waits for the connect URL to be used. What the last attempt came to stays on display until the next.
 func awaitConsent(s *scope) error {
 	last := s.conditions.Before(v1alpha1.ConditionAuthorized)
-	if last != nil && last.Status == metav1.ConditionFalse {
+	if last != nil && last.Status == metav1.ConditionFalse && s.conn.Status.ConnectURL == s.status.ConnectURL {
 		switch last.Reason {
 		case v1alpha1.ReasonAwaitingConsent:
 			return step.Wait(last.Reason, 0, last.Message)

@@ -31,11 +31,14 @@ func healthOf(ctx context.Context, s *scope) (bus.Health, error) {
 	if s.bus == nil {
 		return bus.Health{}, nil
 	}
-	health, _, err := s.bus.Health().Get(ctx, s.uid)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
-		return bus.Health{}, fmt.Errorf("read health: %w", err)
+	if s.health == nil {
+		health, _, err := s.bus.Health().Get(ctx, s.uid)
+		if err != nil && !errors.Is(err, bus.ErrNotFound) {
+			return bus.Health{}, fmt.Errorf("read health: %w", err)
+		}
+		s.health = &health
 	}
-	return health, nil
+	return *s.health, nil
 }
 
 // showEvents copies counts to the status, not more often than eventsPace.

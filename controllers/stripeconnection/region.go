@@ -10,9 +10,15 @@ import (
 	"github.com/kustiq/kustiq/internal/step"
 )
 
-// serveRegion checks that this installation has a receiver and a bus where the Workspace's data must stay.
+// serveRegion checks that this installation has a receiver and a bus where the Workspace's data must stay. A Workspace's
+// region cannot be changed, but a Workspace can be deleted and made again in another: the connection does not move.
 func (r *Reconciler) serveRegion(_ context.Context, s *scope) error {
 	wanted := s.workspace.Spec.Region
+	if pinned := s.status.Region; pinned != "" && pinned != wanted {
+		s.withdraw = true
+		return step.UserAction(errcode.RegionMismatch, fmt.Sprintf(
+			"The connection was made in region %s, and its Workspace is now in %s. Delete the connection and create it again.", pinned, wanted))
+	}
 	if s.bus == nil {
 		s.withdraw = true
 		return step.UserActionFor(v1alpha1.ReasonRegionNotServed, fmt.Sprintf(

@@ -21,10 +21,14 @@ type scope struct {
 	mode       mode
 	now        time.Time
 
-	// regionName, region and bus: from the start by the status, then by entitle; bus is nil when the region is not served.
+	// regionName, region and bus: from the start when the connection has a region, else by entitle; bus is nil when the
+	// region is not served.
 	regionName string
 	region     Region
 	bus        *bus.Bus
+
+	// health: whichever step asks for it first, by healthOf.
+	health *bus.Health
 
 	// workspace: entitle.
 	workspace *v1alpha1.Workspace

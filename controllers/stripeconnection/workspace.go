@@ -27,7 +27,9 @@ func (r *Reconciler) entitle(ctx context.Context, s *scope) error {
 		return fmt.Errorf("read workspace: %w", err)
 	}
 	s.workspace = &workspace
-	r.enterRegion(s, workspace.Spec.Region)
+	if s.status.Region == "" {
+		r.enterRegion(s, workspace.Spec.Region)
+	}
 	if workspace.Spec.Plan != v1alpha1.PlanPro {
 		s.withdraw = true
 		return step.UserAction(errcode.PlanRequired, explain(errcode.PlanRequired, fmt.Sprintf(

@@ -33,12 +33,12 @@ func ApplyStatus[S any](ctx context.Context, c client.Client, owner client.Field
 		return false, fmt.Errorf("apply status: %w", err)
 	}
 	version, kind := gvk.ToAPIVersionAndKind()
-	name, namespace, uid := obj.GetName(), obj.GetNamespace(), obj.GetUID()
+	name, namespace := obj.GetName(), obj.GetNamespace()
 	sent := *status
 	apply := &statusApply{
 		TypeMetaApplyConfiguration: metaapply.TypeMetaApplyConfiguration{Kind: &kind, APIVersion: &version},
-		// The uid keeps a late write from landing on a namesake that was created after a deletion.
-		ObjectMetaApplyConfiguration: &metaapply.ObjectMetaApplyConfiguration{Name: &name, Namespace: &namespace, UID: &uid},
+		// No resource version: a status has one writer, and what it found must not be lost to somebody else's label.
+		ObjectMetaApplyConfiguration: &metaapply.ObjectMetaApplyConfiguration{Name: &name, Namespace: &namespace},
 		Status:                       &sent,
 	}
 	if err := c.Status().Apply(ctx, apply, owner, client.ForceOwnership); err != nil {
