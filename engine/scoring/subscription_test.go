@@ -228,3 +228,33 @@ func TestInterceptShiftsTheBaseline(t *testing.T) {
 		t.Errorf("η %v, model %s", e.Eta, e.ModelVersion)
 	}
 }
+
+// What customer-success people read.
+func TestLabels(t *testing.T) {
+	base := paying(now-225*d, 1)
+	ending := about(signal.CancelScheduled, now, signal.Subscription{ID: "sub_1", CurrentPeriodEnd: 1_801_000_000})
+	cases := map[string]struct {
+		more  []signal.Signal
+		name  string
+		label string
+		basis string
+	}{
+		"baseline":   {nil, "baseline", "Usual risk for a monthly plan after 225 days", BasisData},
+		"downgrade":  {[]signal.Signal{repriced(now, 10000, 5000)}, "price_change", "Downgraded, 50 % less a month", BasisPrior},
+		"won back":   {[]signal.Signal{repriced(now-d, 10000, 5000), repriced(now, 5000, 8000)}, "price_change", "An earlier downgrade, partly made up for", BasisPrior},
+		"upgrade":    {[]signal.Signal{repriced(now, 5000, 10000)}, "price_change", "Upgraded to a higher monthly value", BasisPrior},
+		"pause":      {[]signal.Signal{sub1(signal.SubscriptionPaused, now)}, "pause", "Subscription paused", BasisData},
+		"dispute":    {[]signal.Signal{disputed1(now, "dp_1")}, "dispute", "Disputed a charge with the bank", BasisPrior},
+		"disputes":   {[]signal.Signal{disputed1(now-d, "dp_1"), disputed1(now, "dp_2")}, "dispute", "Disputed 2 charges with the bank", BasisPrior},
+		"cancelling": {[]signal.Signal{ending}, "cancel_scheduled", "Cancellation scheduled, paid until 26 January 2027", BasisPrior},
+		"ended":      {[]signal.Signal{sub1(signal.SubscriptionDeleted, now)}, "subscription_deleted", "Last subscription ended", BasisPrior},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			term := termOf(t, evaluated(now, base, c.more...), c.name)
+			if term.Label != c.label || term.Basis != c.basis || (c.name != "baseline" && len(term.Evidence) != len(c.more)) {
+				t.Errorf("term = %+v, want %q (%s)", term, c.label, c.basis)
+			}
+		})
+	}
+}
