@@ -74,7 +74,7 @@ func (s *State) endLabel() string {
 	if last == 0 {
 		return "Cancellation scheduled"
 	}
-	return "Cancellation scheduled, paid until " + time.Unix(last, 0).UTC().Format("2 January 2006")
+	return "Cancellation scheduled, the period ends on " + time.Unix(last, 0).UTC().Format("2 January 2006")
 }
 
 // label tells what the usual risk is that of.

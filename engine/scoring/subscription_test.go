@@ -246,7 +246,7 @@ func TestLabels(t *testing.T) {
 		"pause":      {[]signal.Signal{sub1(signal.SubscriptionPaused, now)}, "pause", "Subscription paused", BasisData},
 		"dispute":    {[]signal.Signal{disputed1(now, "dp_1")}, "dispute", "Disputed a charge with the bank", BasisPrior},
 		"disputes":   {[]signal.Signal{disputed1(now-d, "dp_1"), disputed1(now, "dp_2")}, "dispute", "Disputed 2 charges with the bank", BasisPrior},
-		"cancelling": {[]signal.Signal{ending}, "cancel_scheduled", "Cancellation scheduled, paid until 26 January 2027", BasisPrior},
+		"cancelling": {[]signal.Signal{ending}, "cancel_scheduled", "Cancellation scheduled, the period ends on 26 January 2027", BasisPrior},
 		"ended":      {[]signal.Signal{sub1(signal.SubscriptionDeleted, now)}, "subscription_deleted", "Last subscription ended", BasisPrior},
 	}
 	for name, c := range cases {

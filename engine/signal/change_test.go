@@ -6,16 +6,18 @@ import (
 
 const updatedEvent = "customer.subscription.updated"
 
-// Each case is one update: what it lists before and after, the signal, and both monthly values in minor units.
-func TestUpdateDirection(t *testing.T) {
+type updateCase struct {
+	now           []string
+	extra         []string
+	previous      string
+	kind          Kind
+	before, after string
+}
+
+// updateCases are one update each: what it lists before and after, the signal, and both monthly values in minor units.
+func updateCases() map[string]updateCase {
 	ten, fifty := item("si_1", "1000", 1), item("si_1", "5000", 1)
-	cases := map[string]struct {
-		now           []string
-		extra         []string
-		previous      string
-		kind          Kind
-		before, after string
-	}{
+	return map[string]updateCase{
 		"price falls":      {now: []string{ten}, previous: before(fifty), kind: SubscriptionDowngraded, before: "5000.00", after: "1000.00"},
 		"price rises":      {now: []string{fifty}, previous: before(ten), kind: SubscriptionUpgraded, before: "1000.00", after: "5000.00"},
 		"same price again": {now: []string{ten}, previous: before(ten), kind: SubscriptionObserved, before: "unknown", after: "1000.00"},
@@ -61,7 +63,10 @@ func TestUpdateDirection(t *testing.T) {
 		"list cut short": {now: []string{ten}, previous: `{"items":{"has_more":true,"data":[` + fifty + `]}}`,
 			kind: SubscriptionObserved, before: "unknown", after: "1000.00"},
 	}
-	for name, c := range cases {
+}
+
+func TestUpdateDirection(t *testing.T) {
+	for name, c := range updateCases() {
 		t.Run(name, func(t *testing.T) {
 			signals := classified(t, event(updatedEvent, subscription(c.now, c.extra...), c.previous))
 			if len(signals) != 1 || signals[0].Kind != c.kind {

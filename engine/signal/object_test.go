@@ -31,17 +31,19 @@ func briefs(signals []Signal) []brief {
 	return out
 }
 
-func TestFromObject(t *testing.T) {
+type objectCase struct {
+	object string
+	opts   ObjectOptions
+	want   []brief
+}
+
+func objectCases() map[string]objectCase {
 	ten := item("si_1", "1000", 1)
 	window := ObjectOptions{From: 1500000, Until: 2500000}
 	invoice := func(fields string) string {
 		return `{"object":"invoice","id":"in_1","customer":"cus_1","created":1600000,` + fields + `}`
 	}
-	cases := map[string]struct {
-		object string
-		opts   ObjectOptions
-		want   []brief
-	}{
+	return map[string]objectCase{
 		"customer, whatever the window": {
 			`{"object":"customer","id":"cus_1","created":1000}`, window,
 			[]brief{{"cus_1:created", CustomerCreated, 1000, FromListed}},
@@ -91,7 +93,10 @@ func TestFromObject(t *testing.T) {
 		"inquiry":         {`{"object":"dispute","id":"dp_1","status":"warning_closed","created":1700000,"charge":"ch_1"}`, window, nil},
 		"earlier dispute": {`{"object":"dispute","id":"dp_1","status":"won","created":1000000,"charge":"ch_1"}`, window, nil},
 	}
-	for name, c := range cases {
+}
+
+func TestFromObject(t *testing.T) {
+	for name, c := range objectCases() {
 		t.Run(name, func(t *testing.T) {
 			if got := briefs(listed(t, c.object, c.opts)); !reflect.DeepEqual(got, c.want) {
 				t.Errorf("signals = %+v\nwant %+v", got, c.want)
