@@ -120,7 +120,7 @@ func (s *subscription) render(a *Account) obj {
 		"collection_method":    "charge_automatically", "currency": s.items[0].price.currency,
 		"current_period_end": s.periodEnd, "current_period_start": s.periodStart, "customer": s.customer.id,
 		"days_until_due": nil, "default_payment_method": nil, "default_source": nil, "default_tax_rates": []any{},
-		"description": nil, "discount": s.discount(), "ended_at": unset(s.endedAt),
+		"description": nil, "discount": s.discount(a), "ended_at": unset(s.endedAt),
 		"items": renderItems(a, s.id, s.items), "latest_invoice": latest, "metadata": obj{},
 		"next_pending_invoice_item_invoice": nil, "on_behalf_of": nil, "pause_collection": pause,
 		"payment_settings": obj{
@@ -132,7 +132,7 @@ func (s *subscription) render(a *Account) obj {
 	}
 }
 
-func (s *subscription) discount() any {
+func (s *subscription) discount(a *Account) any {
 	if s.percentOff == 0 {
 		return nil
 	}
@@ -140,7 +140,8 @@ func (s *subscription) discount() any {
 		"id": "di_" + s.id[4:], "object": "discount", "checkout_session": nil, "customer": s.customer.id, "end": nil,
 		"coupon": obj{
 			"id": fmt.Sprintf("OFF%.0f", s.percentOff), "object": "coupon", "amount_off": nil, "currency": nil, "duration": "forever",
-			"percent_off": s.percentOff, "valid": true,
+			"created": a.Created, "duration_in_months": nil, "livemode": a.Livemode, "max_redemptions": nil, "metadata": obj{}, "name": nil,
+			"percent_off": s.percentOff, "redeem_by": nil, "times_redeemed": 1, "valid": true,
 		},
 		"invoice": nil, "invoice_item": nil, "promotion_code": nil, "start": s.created, "subscription": s.id,
 	}

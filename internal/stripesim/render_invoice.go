@@ -26,7 +26,7 @@ func (i *invoice) render(a *Account) obj {
 		"currency": i.items[0].price.currency, "custom_fields": nil, "customer": c.id, "customer_address": address(c, a),
 		"customer_email": c.email, "customer_name": c.name, "customer_phone": c.phone, "customer_shipping": nil,
 		"customer_tax_exempt": "none", "customer_tax_ids": []any{}, "default_payment_method": nil, "default_source": nil,
-		"default_tax_rates": []any{}, "description": nil, "discount": i.sub.discount(), "discounts": []any{}, "due_date": nil,
+		"default_tax_rates": []any{}, "description": nil, "discount": i.sub.discount(a), "discounts": []any{}, "due_date": nil,
 		"effective_at": finalized, "ending_balance": 0, "footer": nil, "from_invoice": nil, "hosted_invoice_url": nil,
 		"invoice_pdf": nil, "issuer": obj{"type": "self"}, "last_finalization_error": nil, "latest_revision": nil,
 		"lines": i.lines(a), "metadata": obj{}, "next_payment_attempt": unset(i.nextAttempt), "on_behalf_of": nil,

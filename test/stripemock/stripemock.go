@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -73,6 +74,20 @@ func waitFor(t testing.TB, client *http.Client) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// Description reads the OpenAPI description that stripe-mock answers by: Stripe's own, of API version 2023-10-16.
+func Description(t testing.TB) []byte {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-modfile="+toolsModule(t), "-m", "-f", "{{.Dir}}", "github.com/stripe/stripe-mock").Output()
+	if err != nil {
+		t.Fatalf("find stripe-mock's sources: %v", err)
+	}
+	raw, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "embedded", "openapi", "spec3.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 // toolsModule finds hack/tools/go.mod from the folder of the test.
