@@ -80,28 +80,37 @@ var _ = BeforeSuite(func() {
 	cluster, err := devcluster.Start(ctx, devcluster.Options{Dir: filepath.Join(dir, "cluster"), CRDs: crds()})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(cluster.Stop()).To(Succeed()) })
-
 	clk = clocktesting.NewFakeClock(time.Now())
 	startStripe(ctx, logger)
 	startBus(ctx, dir, logger)
-	tokensVault := newVault()
-	busVault = newVault()
 
 	// The tests look past the operator's cache, with every right; the operator has those of its role and no others.
 	k8s, err = client.New(cluster.Config, client.Options{Scheme: controllers.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
+	Expect(k8s.Create(ctx, platformSecret())).To(Succeed())
+	applyManifests(ctx, "../config/rbac/role.yaml", "../config/rbac/role_bindings.yaml")
 	asOperator := rest.CopyConfig(cluster.Config)
 	asOperator.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + operatorNamespace + ":kustiq-operator"}
-	applyManifests(ctx, "../config/rbac/role.yaml", "../config/rbac/role_bindings.yaml")
-
-	options := controllers.ManagerOptions(operatorNamespace)
-	options.Metrics = metricsserver.Options{BindAddress: "0"}
 	operator, err = client.New(asOperator, client.Options{Scheme: controllers.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	mgr, err := ctrl.NewManager(asOperator, options)
+
+	ended := startOperator(ctx, asOperator)
+	DeferCleanup(func() {
+		stop()
+		Eventually(ended).Should(Receive(BeNil()))
+	})
+})
+
+func startOperator(ctx context.Context, config *rest.Config) <-chan error {
+	options := controllers.ManagerOptions(operatorNamespace)
+	options.Metrics = metricsserver.Options{BindAddress: "0"}
+	mgr, err := ctrl.NewManager(config, options)
 	Expect(err).NotTo(HaveOccurred())
 	metrics = prometheus.NewRegistry()
+	tokensVault := newVault()
+	busVault = newVault()
+	tokens = tokenstore.New(k8s, operatorNamespace, tokensVault)
 	Expect(controllers.Setup(mgr, controllers.Config{
 		OperatorNamespace: operatorNamespace,
 		InstallationID:    installation,
@@ -113,17 +122,10 @@ var _ = BeforeSuite(func() {
 		Clock:             clk,
 		Metrics:           metrics,
 	})).To(Succeed())
-
-	tokens = tokenstore.New(k8s, operatorNamespace, tokensVault)
-	Expect(k8s.Create(ctx, platformSecret())).To(Succeed())
-
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()
-	DeferCleanup(func() {
-		stop()
-		Eventually(ended).Should(Receive(BeNil()))
-	})
-})
+	return ended
+}
 
 // The API server's own clock stamps creation and deletion, so each story begins beside it and only moves on.
 var _ = BeforeEach(func() { clk.SetTime(time.Now()) })
