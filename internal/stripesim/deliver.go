@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -73,7 +74,7 @@ func (s *Server) enqueue(a *Account, e *event) {
 		return
 	}
 	for _, target := range s.endpoints.all {
-		wanted := contains(target.events, e.kind) || contains(target.events, "*")
+		wanted := slices.Contains(target.events, e.kind) || slices.Contains(target.events, "*")
 		if target.deleted || target.disabled || !target.connect || !wanted || !s.connected(target.platform, a) {
 			continue
 		}

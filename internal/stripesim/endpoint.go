@@ -83,10 +83,11 @@ func (s *Server) createEndpoint(w http.ResponseWriter, r *http.Request, c caller
 }
 
 func (s *Server) listEndpoints(w http.ResponseWriter, r *http.Request, c caller) {
-	var rows []row
+	var own list[*endpoint]
 	for _, e := range s.endpointsOf(c.platform, c.livemode) {
-		rows = append(rows, row{id: e.id, created: e.created, render: e.render})
+		own.add(e.id, e)
 	}
+	rows := tableOf(&own, func(e *endpoint) row { return row{id: e.id, created: e.created, render: e.render} })
 	page, more, refused := selectPage(rows, "webhook_endpoints", r.URL.Query())
 	if refused != nil {
 		refuse(w, *refused)

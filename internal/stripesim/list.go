@@ -3,6 +3,8 @@ package stripesim
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -16,54 +18,94 @@ type row struct {
 
 const eventAge = 30 * day
 
-// rows returns a resource's objects, oldest first, and whether there is such a resource.
-func (a *Account) rows(resource string, now int64) (rows []row, ok bool) {
+// table is a resource's objects, oldest first. Rows are made as they are looked at: a large account has hundreds of
+// thousands, and a page a hundred.
+type table struct {
+	length int
+	row    func(i int) row
+	find   func(id string) (i int, ok bool)
+	// from is the first row that may be seen; events vanish after 30 days.
+	from int
+}
+
+func tableOf[T any](l *list[T], see func(T) row) table {
+	return table{
+		length: len(l.all),
+		row:    func(i int) row { return see(l.all[i]) },
+		find:   func(id string) (int, bool) { i, ok := l.byID[id]; return i, ok },
+	}
+}
+
+// since finds the first row that was created at an instant or later.
+func (t table) since(at int64) int {
+	return sort.Search(t.length, func(i int) bool { return t.row(i).created >= at })
+}
+
+// get finds a row that may be seen.
+func (t table) get(id string) (row, bool) {
+	i, ok := t.find(id)
+	if !ok || i < t.from {
+		return row{}, false
+	}
+	return t.row(i), true
+}
+
+// table returns a resource's objects, and whether there is such a resource.
+func (a *Account) table(resource string, now int64) (t table, ok bool) {
 	switch resource {
 	case "customers":
-		for _, x := range a.customers.all {
-			rows = append(rows, row{id: x.id, customer: x.id, created: x.created, render: func() obj { return x.render(a) }})
-		}
+		t = tableOf(&a.customers, func(x *customer) row {
+			return row{id: x.id, customer: x.id, created: x.created, render: func() obj { return x.render(a) }}
+		})
 	case "subscriptions":
-		for _, x := range a.subscriptions.all {
-			rows = append(rows, row{id: x.id, customer: x.customer.id, status: x.status, created: x.created, render: func() obj { return x.render(a) }})
-		}
+		t = tableOf(&a.subscriptions, func(x *subscription) row {
+			return row{id: x.id, customer: x.customer.id, status: x.status, created: x.created, render: func() obj { return x.render(a) }}
+		})
 	case "prices":
-		for _, x := range a.prices.all {
-			rows = append(rows, row{id: x.id, created: x.created, render: func() obj { return x.render(a) }})
-		}
+		t = tableOf(&a.prices, func(x *price) row {
+			return row{id: x.id, created: x.created, render: func() obj { return x.render(a) }}
+		})
 	case "invoices":
-		for _, x := range a.invoices.all {
-			rows = append(rows, row{id: x.id, customer: x.sub.customer.id, status: x.status, parent: x.sub.id, created: x.created, render: func() obj { return x.render(a) }})
-		}
+		t = tableOf(&a.invoices, func(x *invoice) row {
+			return row{id: x.id, customer: x.sub.customer.id, status: x.status, parent: x.sub.id, created: x.created, render: func() obj { return x.render(a) }}
+		})
 	case "charges":
-		for _, x := range a.charges.all {
-			rows = append(rows, row{id: x.id, customer: x.invoice.sub.customer.id, created: x.created, render: func() obj { return x.render(a) }})
-		}
+		t = tableOf(&a.charges, func(x *charge) row {
+			return row{id: x.id, customer: x.invoice.sub.customer.id, created: x.created, render: func() obj { return x.render(a) }}
+		})
 	case "disputes":
-		for _, x := range a.disputes.all {
-			rows = append(rows, row{id: x.id, parent: x.charge.id, created: x.created, render: func() obj { return x.render(a) }})
-		}
+		t = tableOf(&a.disputes, func(x *dispute) row {
+			return row{id: x.id, parent: x.charge.id, created: x.created, render: func() obj { return x.render(a) }}
+		})
 	case "events":
-		for _, x := range a.events.all {
-			if x.created >= now-eventAge {
-				rows = append(rows, row{id: x.id, kind: x.kind, created: x.created, render: func() obj { return x.body }})
-			}
-		}
+		t = tableOf(&a.events, func(x *event) row {
+			return row{id: x.id, kind: x.kind, created: x.created, render: func() obj { return x.body }}
+		})
+		t.from = t.since(now - eventAge)
 	default:
-		return nil, false
+		return t, false
 	}
-	return rows, true
+	return t, true
 }
 
 // list answers GET /v1/{resource}: newest first, filtered, a page at a time.
 func (s *Server) list(w http.ResponseWriter, r *http.Request, a *Account) {
 	resource := r.PathValue("resource")
-	rows, ok := a.rows(resource, s.now())
+	t, ok := a.table(resource, s.now())
 	if !ok {
 		refuse(w, unknownPath(r))
 		return
 	}
-	page, more, refused := selectPage(rows, resource, r.URL.Query())
+	refused := known(r.URL.Query(), listParams[resource])
+	paths, unfit := expansions(resource, true, r.URL.Query())
+	if refused == nil {
+		refused = unfit
+	}
+	if refused != nil {
+		refuse(w, *refused)
+		return
+	}
+	page, more, refused := selectPage(t, resource, r.URL.Query())
 	if refused != nil {
 		refuse(w, *refused)
 		return
@@ -71,8 +113,8 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, a *Account) {
 	data := make([]any, 0, len(page))
 	for _, x := range page {
 		o := x.render()
-		for _, path := range expansions(r.URL.Query()) {
-			a.expand(o, strings.TrimPrefix(path, "data."))
+		for _, path := range paths {
+			a.expand(o, path)
 		}
 		data = append(data, o)
 	}
@@ -82,7 +124,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, a *Account) {
 }
 
 // selectPage applies filters and cursors. Rows come oldest first and leave newest first.
-func selectPage(rows []row, resource string, q url.Values) (page []row, more bool, refused *apiError) {
+func selectPage(t table, resource string, q url.Values) (page []row, more bool, refused *apiError) {
 	keep, refused := filter(resource, q)
 	if refused != nil {
 		return nil, false, refused
@@ -91,48 +133,64 @@ func selectPage(rows []row, resource string, q url.Values) (page []row, more boo
 	if refused != nil {
 		return nil, false, refused
 	}
-	newest := make([]row, 0, len(rows))
-	for i := len(rows) - 1; i >= 0; i-- {
-		newest = append(newest, rows[i])
+	low, high, refused := t.between(q)
+	if refused != nil {
+		return nil, false, refused
 	}
-	after, before := q.Get("starting_after"), q.Get("ending_before")
-	if after != "" && before != "" {
-		return nil, false, badParam("starting_after", "You may only specify one of starting_after and ending_before")
-	}
-	if cursor := after + before; cursor != "" {
-		at := indexOf(newest, cursor)
-		if at < 0 {
-			return nil, false, &apiError{status: http.StatusBadRequest, kind: "invalid_request_error", code: "resource_missing",
-				param: "starting_after", message: "No such object: '" + cursor + "'"}
+	if q.Get("ending_before") == "" {
+		for i := high - 1; i >= low; i-- {
+			if x := t.row(i); keep(x) {
+				if len(page) == limit {
+					return page, true, nil
+				}
+				page = append(page, x)
+			}
 		}
-		if after != "" {
-			newest = newest[at+1:]
-		} else {
-			newest = newest[:at]
+		return page, false, nil
+	}
+	// The page before a cursor is the one next to it.
+	for i := low; i < high; i++ {
+		if x := t.row(i); keep(x) {
+			if len(page) == limit {
+				more = true
+				break
+			}
+			page = append(page, x)
 		}
 	}
-	var kept []row
-	for _, x := range newest {
-		if keep(x) {
-			kept = append(kept, x)
-		}
-	}
-	if len(kept) <= limit {
-		return kept, false, nil
-	}
-	if before != "" {
-		return kept[len(kept)-limit:], true, nil
-	}
-	return kept[:limit], true, nil
+	slices.Reverse(page)
+	return page, more, nil
 }
 
-func indexOf(rows []row, id string) int {
-	for i, x := range rows {
-		if x.id == id {
-			return i
+// between applies the cursors and the bounds on creation that can be found by halving.
+func (t table) between(q url.Values) (low, high int, refused *apiError) {
+	low, high = t.from, t.length
+	if q.Get("starting_after") != "" && q.Get("ending_before") != "" {
+		return 0, 0, badParam("starting_after", "You may only specify one of starting_after and ending_before")
+	}
+	for _, param := range []string{"starting_after", "ending_before"} {
+		cursor := q.Get(param)
+		if cursor == "" {
+			continue
+		}
+		at, ok := t.find(cursor)
+		if !ok || at < t.from {
+			return 0, 0, &apiError{status: http.StatusBadRequest, kind: "invalid_request_error", code: "resource_missing",
+				param: param, message: "No such object: '" + cursor + "'"}
+		}
+		if param == "starting_after" {
+			high = at
+		} else {
+			low = at + 1
 		}
 	}
-	return -1
+	if from, err := strconv.ParseInt(q.Get("created[gte]"), 10, 64); err == nil {
+		low = max(low, t.since(from))
+	}
+	if until, err := strconv.ParseInt(q.Get("created[lte]"), 10, 64); err == nil {
+		high = min(high, t.since(until+1))
+	}
+	return low, high, nil
 }
 
 func badParam(param, message string) *apiError {
@@ -176,20 +234,13 @@ func filter(resource string, q url.Values) (func(row) bool, *apiError) {
 			return false
 		case resource == "subscriptions" && status == "" && x.status == "canceled":
 			return false
+		case status == "ended":
+			return x.status == "canceled" || x.status == "incomplete_expired"
 		case status != "" && status != "all" && x.status != status:
 			return false
 		}
-		return len(types) == 0 || contains(types, x.kind)
+		return len(types) == 0 || slices.Contains(types, x.kind)
 	}, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func createdBounds(q url.Values) (bounds []func(int64) bool, refused *apiError) {
@@ -211,69 +262,4 @@ func createdBounds(q url.Values) (bounds []func(int64) bool, refused *apiError) 
 		bounds = append(bounds, func(created int64) bool { return compare(created, bound) })
 	}
 	return bounds, nil
-}
-
-// retrieve answers GET /v1/{resource}/{id}.
-func (s *Server) retrieve(w http.ResponseWriter, r *http.Request, a *Account) {
-	rows, ok := a.rows(r.PathValue("resource"), s.now())
-	if !ok {
-		refuse(w, unknownPath(r))
-		return
-	}
-	at := indexOf(rows, r.PathValue("id"))
-	if at < 0 {
-		refuse(w, apiError{status: http.StatusNotFound, kind: "invalid_request_error", code: "resource_missing", param: "id",
-			message: "No such " + strings.TrimSuffix(r.PathValue("resource"), "s") + ": '" + r.PathValue("id") + "'"})
-		return
-	}
-	o := rows[at].render()
-	for _, path := range expansions(r.URL.Query()) {
-		a.expand(o, path)
-	}
-	reply(w, http.StatusOK, o)
-}
-
-func expansions(q url.Values) (paths []string) {
-	for key, values := range q {
-		if strings.HasPrefix(key, "expand[") {
-			paths = append(paths, values...)
-		}
-	}
-	return paths
-}
-
-// expand replaces an id by its object, along a path such as charge.customer.
-func (a *Account) expand(o obj, path string) {
-	field, rest, _ := strings.Cut(path, ".")
-	switch value := o[field].(type) {
-	case string:
-		if expanded := a.byID(field, value); expanded != nil {
-			o[field] = expanded
-		}
-	}
-	if inner, ok := o[field].(obj); ok && rest != "" {
-		a.expand(inner, rest)
-	}
-}
-
-func (a *Account) byID(field, id string) obj {
-	switch field {
-	case "customer":
-		if x, ok := a.customers.get(id); ok {
-			return x.render(a)
-		}
-	case "charge":
-		if x, ok := a.charges.get(id); ok {
-			return x.render(a)
-		}
-	case "invoice", "latest_invoice":
-		if x, ok := a.invoices.get(id); ok {
-			return x.render(a)
-		}
-	case "subscription":
-		if x, ok := a.subscriptions.get(id); ok {
-			return x.render(a)
-		}
-	}
-	return nil
 }

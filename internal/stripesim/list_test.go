@@ -73,6 +73,33 @@ func TestEventsOlderThanThirtyDaysAreGone(t *testing.T) {
 	}
 }
 
+func TestParametersAreChecked(t *testing.T) {
+	_, sim, _, a := simulator(t)
+	charge := a.charges.all[0].id
+	for path, want := range map[string]struct {
+		status      int
+		code, param string
+	}{
+		"/v1/charges?colour=red":                           {400, "parameter_unknown", "colour"},
+		"/v1/customers?email=a":                            {400, "parameter_unknown", "email"},
+		"/v1/charges/" + charge + "?limit=1":               {400, "parameter_unknown", "limit"},
+		"/v1/charges?limit=0":                              {400, "parameter_invalid", "limit"},
+		"/v1/charges?created[gte]=soon":                    {400, "parameter_invalid", "created[gte]"},
+		"/v1/charges?ending_before=ch_none":                {400, "resource_missing", "ending_before"},
+		"/v1/charges?expand[]=customer":                    {400, "", "expand[]"},
+		"/v1/charges?expand[]=data.colour":                 {400, "", "expand[]"},
+		"/v1/charges/" + charge + "?expand[]=data.invoice": {400, "", "expand[]"},
+		"/v1/charges/ch_none":                              {404, "resource_missing", "id"},
+	} {
+		status, body := sim.request("GET", path, nil)
+		problem, _ := body["error"].(map[string]any)
+		code, _ := problem["code"].(string)
+		if status != want.status || code != want.code || problem["param"] != want.param {
+			t.Errorf("%s: %d %v, want %+v", path, status, problem, want)
+		}
+	}
+}
+
 func TestExpansionsReachThroughReferences(t *testing.T) {
 	_, sim, _, _ := simulator(t)
 	_, body := sim.request("GET", "/v1/disputes?limit=1&expand[]=data.charge.invoice.customer", nil)
@@ -83,5 +110,16 @@ func TestExpansionsReachThroughReferences(t *testing.T) {
 			t.Fatalf("%s is %v", step, o[step])
 		}
 		o = inner
+	}
+}
+
+func BenchmarkPageOfALargeAccount(b *testing.B) {
+	a := generate(1, 5000)
+	q := url.Values{"limit": {"100"}, "created[lte]": {fmt.Sprint(present.Unix() - 300*day)}}
+	for b.Loop() {
+		t, _ := a.table("invoices", present.Unix())
+		if page, _, refused := selectPage(t, "invoices", q); refused != nil || len(page) != 100 {
+			b.Fatal(len(page), refused)
+		}
 	}
 }

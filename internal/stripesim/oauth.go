@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -67,7 +68,7 @@ func (s *Server) readAuthorize(values url.Values) (req authorizeRequest, problem
 	if redirect == "" && len(req.platform.RedirectURIs) > 0 {
 		redirect = req.platform.RedirectURIs[0]
 	}
-	if !contains(req.platform.RedirectURIs, redirect) {
+	if !slices.Contains(req.platform.RedirectURIs, redirect) {
 		return req, "redirect_uri is not one of the application's"
 	}
 	u, err := url.Parse(redirect)

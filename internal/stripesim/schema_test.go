@@ -127,9 +127,9 @@ func TestEveryObjectFitsStripesDescription(t *testing.T) {
 		"customers": "customer", "subscriptions": "subscription", "prices": "price", "invoices": "invoice",
 		"charges": "charge", "disputes": "dispute", "events": "event",
 	} {
-		rows, _ := a.rows(resource, present.Unix())
-		for _, x := range rows {
-			objects[kind] = append(objects[kind], x.render())
+		rows, _ := a.table(resource, present.Unix())
+		for i := rows.from; i < rows.length; i++ {
+			objects[kind] = append(objects[kind], rows.row(i).render())
 		}
 	}
 	problems := map[string]bool{}
