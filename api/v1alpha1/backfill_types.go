@@ -15,9 +15,10 @@ const (
 	BackfillFailed    BackfillPhase = "Failed"
 )
 
-// BackfillSpec declares one reading of an account's history. It cannot be changed but for suspend and
-// ttlAfterFinished: a replay is a new Backfill.
+// BackfillSpec declares one reading of an account's history. It cannot be changed but for suspend: a replay is a new
+// Backfill.
 // +kubebuilder:validation:XValidation:rule="self.connectionRef.name == oldSelf.connectionRef.name",message="connectionRef cannot be changed: create another Backfill"
+// +kubebuilder:validation:XValidation:rule="has(self.ttlAfterFinished) == has(oldSelf.ttlAfterFinished) && (!has(self.ttlAfterFinished) || self.ttlAfterFinished == oldSelf.ttlAfterFinished)",message="ttlAfterFinished cannot be changed: delete the Backfill when it is no longer needed"
 type BackfillSpec struct {
 	// ConnectionRef names the StripeConnection in the same namespace.
 	ConnectionRef LocalRef `json:"connectionRef"`
