@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"path/filepath"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -119,7 +118,6 @@ func (s *devStack) startRoles() error {
 }
 
 func (s *devStack) startOperator() error {
-	ctrl.SetLogger(logr.FromSlogHandler(s.log.Handler()))
 	cfg := controllers.Config{
 		OperatorNamespace: operatorNamespace, InstallationID: "kustiq-dev",
 		DashboardURL: baseURL(s.listeners.dashboard),

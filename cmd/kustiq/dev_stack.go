@@ -13,9 +13,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/engine/store"
@@ -110,6 +112,7 @@ func (s *devStack) openLog() error {
 	}
 	s.logFile = file
 	s.log = slog.New(slog.NewJSONHandler(file, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	ctrl.SetLogger(logr.FromSlogHandler(s.log.Handler())) // before anything of controller-runtime runs
 	return nil
 }
 
