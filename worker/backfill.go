@@ -84,7 +84,9 @@ func (r *run) work(ctx context.Context, d bus.TaskDelivery) (err error) {
 	r.caller = caller
 	for _, s := range r.sections {
 		// Lists that are still to come are shown too.
-		r.progress.Resources[s.name] = r.progress.Resources[s.name]
+		if _, begun := r.progress.Resources[s.name]; !begun {
+			r.progress.Resources[s.name] = bus.ResourceProgress{}
+		}
 	}
 	for _, s := range r.sections {
 		if err := r.read(ctx, s); err != nil {

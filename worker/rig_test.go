@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -168,12 +167,6 @@ func (r *rig) signals(want int64) map[signal.Kind]int {
 		count[s.Kind]++
 	}
 	return count
-}
-
-func (r *rig) ids() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Sorted(maps.Keys(r.received))
 }
 
 // counter sums the series of a metric that carry all the given label values.

@@ -25,10 +25,11 @@ func TestTheSameSeedGivesTheSameAccount(t *testing.T) {
 		}
 		return string(out)
 	}
-	if text(1) != text(1) {
+	first, again := text(1), text(1)
+	if first != again {
 		t.Error("two accounts of one seed differ")
 	}
-	if text(1) == text(2) {
+	if first == text(2) {
 		t.Error("two seeds give the same account")
 	}
 }
