@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/report"
+)
+
+// api answers as the dashboard does, and notes what it was asked.
+func api(t *testing.T) (url string, asked *[]string) {
+	t.Helper()
+	asked = &[]string{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		*asked = append(*asked, r.URL.RequestURI())
+		row := report.Row{Rank: 1, Customer: "cus_1", Name: "Nord", Score: 95, Tier: "Critical", P30: .5, MRRMinor: 9900, Currency: "eur"}
+		var body any = report.AtRisk{Workspace: "ns/acme", AsOf: time.Unix(1, 0), Total: 1, Rows: []report.Row{row}}
+		if strings.Contains(r.URL.Path, "/customers/") {
+			body = report.Detail{Workspace: "ns/acme", Row: row, Eta: 0.1, Terms: []report.Term{{Label: "Usual risk", LogOdds: 0.1, Points: 1.4427, Basis: "data"}}}
+		}
+		_ = json.NewEncoder(w).Encode(body)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, asked
+}
+
+func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "ns", Name: name} }
+
+func workspaceAt(name, url string) *v1alpha1.Workspace {
+	return &v1alpha1.Workspace{ObjectMeta: named(name), Status: v1alpha1.WorkspaceStatus{DashboardURL: url + "/dashboard/churn?workspace=ns%2F" + name}}
+}
+
+// run executes the plugin on a cluster with the given objects.
+func run(t *testing.T, objects []client.Object, args ...string) (out string, kube client.Client, err error) {
+	t.Helper()
+	t.Setenv("KUSTIQ_DASHBOARD_URL", "")
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	p := &plugin{flags: genericclioptions.NewConfigFlags(true), namespace: "ns"}
+	p.kube = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	cmd := p.command()
+	var buffer bytes.Buffer
+	cmd.SetOut(&buffer)
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(t.Context())
+	return buffer.String(), p.kube, err
+}
+
+func TestAtRiskAsksTheWorkspacesDashboard(t *testing.T) {
+	url, asked := api(t)
+	out, _, err := run(t, []client.Object{workspaceAt("acme", url)}, "at-risk", "--limit", "5", "--tier", "Critical")
+	if err != nil || !strings.Contains(out, "cus_1") || !strings.Contains(out, "€99.00") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if len(*asked) != 1 || !strings.HasPrefix((*asked)[0], "/api/v1/workspaces/ns/acme/at-risk?") || !strings.Contains((*asked)[0], "limit=5") || !strings.Contains((*asked)[0], "tier=Critical") {
+		t.Errorf("asked %v", *asked)
+	}
+	out, _, err = run(t, []client.Object{workspaceAt("acme", url)}, "at-risk", "-o", "json")
+	var page report.AtRisk
+	if err != nil || json.Unmarshal([]byte(out), &page) != nil || page.Rows[0].Score != 95 {
+		t.Errorf("json: %v\n%s", err, out)
+	}
+	out, _, err = run(t, []client.Object{workspaceAt("acme", url)}, "explain", "cus_1", "-o", "yaml")
+	if err != nil || !strings.Contains(out, "label: Usual risk") {
+		t.Errorf("yaml: %v\n%s", err, out)
+	}
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	url, _ := api(t)
+	two := []client.Object{workspaceAt("acme", url), workspaceAt("beta", url)}
+	for name, tc := range map[string]struct {
+		objects []client.Object
+		args    []string
+		want    string
+	}{
+		"no Workspace":        {nil, []string{"at-risk"}, "use -n, or -A"},
+		"an unknown one":      {two, []string{"at-risk", "-w", "gamma"}, "kubectl get workspaces -A"},
+		"several to choose":   {two, []string{"explain", "cus_1"}, "acme, beta): choose one with --workspace"},
+		"no dashboard yet":    {[]client.Object{&v1alpha1.Workspace{ObjectMeta: named("acme")}}, []string{"at-risk"}, "--dashboard-url"},
+		"a limit too large":   {two, []string{"at-risk", "--limit", "500"}, "between 1 and 200"},
+		"an unknown format":   {two[:1], []string{"at-risk", "-o", "xml"}, "use json, yaml or wide"},
+		"no connection":       {nil, []string{"status"}, "kubectl get stripeconnections -A"},
+		"no such connection":  {nil, []string{"connect", "stripe-live"}, "not found"},
+		"no connect URL yet":  {[]client.Object{&v1alpha1.StripeConnection{ObjectMeta: named("c")}}, []string{"connect", "c"}, "--wait"},
+		"a replay of nothing": {nil, []string{"replay", "c"}, "not found"},
+	} {
+		if _, _, err := run(t, tc.objects, tc.args...); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestStatusNamesTheRemedy(t *testing.T) {
+	conn := &v1alpha1.StripeConnection{ObjectMeta: named("stripe-live"), Spec: v1alpha1.StripeConnectionSpec{Mode: "Live"}}
+	conn.Status.Conditions = []metav1.Condition{
+		{Type: "Entitled", Status: "False", Reason: "ERR_PLAN_REQUIRED", Message: "The plan is Free."},
+		{Type: "Ready", Status: "False", Reason: "ERR_PLAN_REQUIRED", Message: "The plan is Free."},
+	}
+	out, _, err := run(t, []client.Object{conn}, "status")
+	for _, want := range []string{"ns/stripe-live  Live", "├─ Entitled", "└─ Ready", "The plan is Free.", "plan to Pro", "troubleshooting.md#err_plan_required"} {
+		if err != nil || !strings.Contains(out, want) {
+			t.Errorf("no %q (%v) in\n%s", want, err, out)
+		}
+	}
+}
+
+func TestReplayCreatesABackfill(t *testing.T) {
+	out, kube, err := run(t, []client.Object{&v1alpha1.StripeConnection{ObjectMeta: named("stripe-live")}}, "replay", "stripe-live", "--window", "90d")
+	var list v1alpha1.BackfillList
+	if listErr := kube.List(t.Context(), &list); err != nil || listErr != nil || len(list.Items) != 1 {
+		t.Fatalf("%v %v %d\n%s", err, listErr, len(list.Items), out)
+	}
+	if spec := list.Items[0].Spec; spec.Window != "90d" || spec.ConnectionRef.Name != "stripe-live" || spec.TTLAfterFinished == nil {
+		t.Errorf("%+v", spec)
+	}
+}
+
+func TestProgressBar(t *testing.T) {
+	for percent, want := range map[int32]string{0: "[" + strings.Repeat(".", 30) + "]", 50: "[" + strings.Repeat("#", 15) + strings.Repeat(".", 15) + "]", 100: "[" + strings.Repeat("#", 30) + "]"} {
+		if got := progressBar(v1alpha1.BackfillStatus{Percent: percent}); !strings.HasPrefix(got, want) {
+			t.Errorf("%d: %s", percent, got)
+		}
+	}
+}
