@@ -6,13 +6,30 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
 )
 
 //go:embed crd/bases/*.yaml samples/*.yaml
 var files embed.FS
 
-// CRDDocuments returns the CustomResourceDefinitions as YAML documents.
-func CRDDocuments() ([][]byte, error) { return documents("crd/bases") }
+// CRDs returns the CustomResourceDefinitions.
+func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
+	texts, err := documents("crd/bases")
+	if err != nil {
+		return nil, err
+	}
+	crds := make([]*apiextensionsv1.CustomResourceDefinition, 0, len(texts))
+	for _, text := range texts {
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if err := yaml.UnmarshalStrict(text, crd); err != nil {
+			return nil, fmt.Errorf("read CRD: %w", err)
+		}
+		crds = append(crds, crd)
+	}
+	return crds, nil
+}
 
 // SampleDocuments returns the samples as YAML documents, in the order to apply them.
 func SampleDocuments() ([][]byte, error) { return documents("samples") }

@@ -15,7 +15,6 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -77,7 +76,9 @@ var _ = BeforeSuite(func() {
 	dir := GinkgoT().TempDir()
 	ctx, stop := context.WithCancel(context.Background())
 
-	cluster, err := devcluster.Start(ctx, devcluster.Options{Dir: filepath.Join(dir, "cluster"), CRDs: crds()})
+	crds, err := config.CRDs()
+	Expect(err).NotTo(HaveOccurred())
+	cluster, err := devcluster.Start(ctx, devcluster.Options{Dir: filepath.Join(dir, "cluster"), CRDs: crds})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(cluster.Stop()).To(Succeed()) })
 	clk = clocktesting.NewFakeClock(time.Now())
@@ -164,18 +165,6 @@ func newVault() *vault.Vault {
 	v, err := vault.Open(keys)
 	Expect(err).NotTo(HaveOccurred())
 	return v
-}
-
-func crds() []*apiextensionsv1.CustomResourceDefinition {
-	documents, err := config.CRDDocuments()
-	Expect(err).NotTo(HaveOccurred())
-	var all []*apiextensionsv1.CustomResourceDefinition
-	for _, document := range documents {
-		var crd apiextensionsv1.CustomResourceDefinition
-		Expect(yaml.Unmarshal(document, &crd)).To(Succeed())
-		all = append(all, &crd)
-	}
-	return all
 }
 
 // applyManifests installs files of the repository as an administrator does.

@@ -12,8 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-
 	"github.com/kustiq/kustiq/config"
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/internal/devcluster"
@@ -21,7 +19,7 @@ import (
 )
 
 func (s *devStack) startControlPlane() (err error) {
-	crds, err := installedCRDs()
+	crds, err := config.CRDs()
 	if err != nil {
 		return err
 	}
@@ -33,22 +31,6 @@ func (s *devStack) startControlPlane() (err error) {
 	}
 	s.kube, err = client.New(s.cluster.Config, client.Options{Scheme: controllers.Scheme()})
 	return err
-}
-
-func installedCRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
-	documents, err := config.CRDDocuments()
-	if err != nil {
-		return nil, err
-	}
-	crds := make([]*apiextensionsv1.CustomResourceDefinition, 0, len(documents))
-	for _, document := range documents {
-		crd := &apiextensionsv1.CustomResourceDefinition{}
-		if err := yaml.UnmarshalStrict(document, crd); err != nil {
-			return nil, fmt.Errorf("read CRD: %w", err)
-		}
-		crds = append(crds, crd)
-	}
-	return crds, nil
 }
 
 // devKeys are the open keysets, and the key that encrypts the bus's files.

@@ -10,12 +10,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/config"
@@ -33,14 +31,8 @@ func TestCRDs(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx context.Context) {
-	documents, err := config.CRDDocuments()
+	crds, err := config.CRDs()
 	Expect(err).NotTo(HaveOccurred())
-	var crds []*apiextensionsv1.CustomResourceDefinition
-	for _, document := range documents {
-		crd := &apiextensionsv1.CustomResourceDefinition{}
-		Expect(yaml.UnmarshalStrict(document, crd)).To(Succeed())
-		crds = append(crds, crd)
-	}
 	dir, err := os.MkdirTemp("", "crd")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { _ = os.RemoveAll(dir) })
