@@ -177,6 +177,7 @@ func TestTheMainJob(t *testing.T) {
 	t.Run("kubectl shows the resources with Ready=True", d.showsResources)
 	t.Run("the customer whose payment failed twice comes first, everywhere", d.showsTheTwiceFailedFirst)
 	t.Run("an event counts once, a forged one not at all", d.countsOnce)
+	t.Run("a dispute finds its customer", d.looksUpDisputes)
 	t.Run("tokens lie sealed", d.sealsTokens)
 	t.Run("a replay reads the same history and moves no score", d.replays)
 	t.Run("Ctrl-C leaves nothing behind", d.stops)
@@ -264,7 +265,20 @@ func (d *dev) countsOnce(t *testing.T) {
 	g.Expect(status).To(Equal(http.StatusOK))
 }
 
-// quietCustomer is the last of the at-risk segment below Critical, with payments in order.
+// looksUpDisputes lets Stripe send a dispute, which names a charge and no customer.
+func (d *dev) looksUpDisputes(t *testing.T) {
+	customer := d.quietCustomer(t)
+	before := d.explain(customer).Score
+	req, _ := http.NewRequest(http.MethodPost, d.env["STRIPE_URL"]+"/_sim/accounts/"+d.env["ACCOUNT_ID"]+"/customers/"+customer+"/dispute", nil)
+	status, answer := d.do(req)
+	NewWithT(t).Expect(status).To(Equal(http.StatusOK), answer)
+	NewWithT(t).Eventually(func() report.Detail { return d.explain(customer) }, "20s").Should(And(
+		HaveField("Row.Score", BeNumerically(">", before)),
+		HaveField("Signals", ContainElement(HaveField("Kind", "dispute.created"))),
+	))
+}
+
+// quietCustomer is one with a low score and payments in order.
 func (d *dev) quietCustomer(t *testing.T) string {
 	t.Helper()
 	req, _ := http.NewRequest(http.MethodGet, d.env["STRIPE_URL"]+"/_sim/accounts", nil)
