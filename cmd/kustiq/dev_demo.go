@@ -18,6 +18,8 @@ import (
 const (
 	demoAccount = "acct_1KustiqDemo0000"
 	demoYears   = 2
+	// demoWorkspace is the one of config/samples.
+	demoWorkspace = "kustiq-demo/acme"
 	// demoPoll is how often the demo looks whether a step has happened.
 	demoPoll = 200 * time.Millisecond
 	// demoPatience is how long the demo waits for one step; the slowest, the backfill, takes a few seconds.

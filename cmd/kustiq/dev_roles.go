@@ -43,6 +43,14 @@ func (s *devStack) openStore() (err error) {
 		s.storeDSN = "sqlite://" + filepath.Join(s.opts.dataDir, "kustiq.db")
 	}
 	s.store, err = store.Open(s.ctx, store.Options{DSN: s.storeDSN, Vault: s.keys.identity, Clock: s.clock, Logger: s.log})
+	if err != nil || s.opts.store == "" {
+		return err
+	}
+	// What an earlier demo left in a database of one's own is of a simulated Stripe, and of keys, that are gone.
+	erased, err := s.store.Erase(s.ctx, demoWorkspace)
+	if err == nil && erased.Customers > 0 {
+		s.say("erased %d customers of an earlier demo (%s)", erased.Customers, demoWorkspace)
+	}
 	return err
 }
 
