@@ -18,7 +18,7 @@ const (
 // BackfillSpec declares one reading of an account's history. It cannot be changed but for suspend: a replay is a new
 // Backfill.
 // +kubebuilder:validation:XValidation:rule="self.connectionRef.name == oldSelf.connectionRef.name",message="connectionRef cannot be changed: create another Backfill"
-// +kubebuilder:validation:XValidation:rule="has(self.ttlAfterFinished) == has(oldSelf.ttlAfterFinished) && (!has(self.ttlAfterFinished) || self.ttlAfterFinished == oldSelf.ttlAfterFinished)",message="ttlAfterFinished cannot be changed: delete the Backfill when it is no longer needed"
+// +kubebuilder:validation:XValidation:rule="has(self.ttlAfterFinished) == has(oldSelf.ttlAfterFinished) && (!has(self.ttlAfterFinished) || duration(self.ttlAfterFinished) == duration(oldSelf.ttlAfterFinished))",message="ttlAfterFinished cannot be changed: delete the Backfill when it is no longer needed"
 type BackfillSpec struct {
 	// ConnectionRef names the StripeConnection in the same namespace.
 	ConnectionRef LocalRef `json:"connectionRef"`
@@ -27,8 +27,13 @@ type BackfillSpec struct {
 	// +kubebuilder:default="30d"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="window cannot be changed: create another Backfill"
 	Window Window `json:"window,omitempty"`
-	// TTLAfterFinished is how long a finished Backfill is kept. Unset keeps it.
+	// TTLAfterFinished is how long a finished Backfill is kept, in whole hours, minutes and seconds such as 24h or 1h30m.
+	// Unset keeps it. A text that does not read as a duration must never be stored: the operator lists all Backfills at
+	// once, and one that it cannot read would hide all others from it.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}[hms]){1,3}$')",message="ttlAfterFinished must be a duration such as 24h or 1h30m"
 	TTLAfterFinished *metav1.Duration `json:"ttlAfterFinished,omitempty"`
 	// Suspend pauses reading; what was read is kept. Default false.
 	// +optional

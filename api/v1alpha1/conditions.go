@@ -138,12 +138,17 @@ const (
 	ReasonDeleting = "Deleting"
 )
 
-// Reconciling and Stalled are present only when abnormal, as kstatus expects.
+// Reconciling is present only while it is true, as kstatus expects.
 const (
 	ConditionReconciling = "Reconciling"
-	// ReasonProgressing surfaces while the operator works towards the declared state.
+	// ReasonProgressing surfaces while the operator works towards the declared state. A condition that could not be
+	// looked at because the last attempt failed carries it too, as Unknown.
 	ReasonProgressing = "Progressing"
-	ConditionStalled  = "Stalled"
+)
+
+// Stalled is present only while it is true, as kstatus expects.
+const (
+	ConditionStalled = "Stalled"
 	// ReasonUserAction surfaces when only a person can move things on.
 	ReasonUserAction = "UserAction"
 )
