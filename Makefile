@@ -13,6 +13,10 @@ PACKAGES   ?= ./...
 TEST_FLAGS ?= -count=1 -timeout=30m
 GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
 
+# What go build -v says, as a line now and then; anything else, such as an error, as it is.
+COUNTED := awk '/^go: downloading / {if (++d % 25 == 0) {print "  fetched " d " modules"; fflush()} next} \
+  /^[A-Za-z0-9._~\/-]+$$/ {if (++n % 200 == 0) {print "  compiled " n " packages"; fflush()} next} {print; fflush()}'
+
 export CGO_ENABLED ?= 0
 
 ##@ Use
@@ -27,7 +31,7 @@ run: build ## Start everything on this machine with the demo account (ARGS=--onc
 .PHONY: build
 build: tools-present ## Build bin/kustiq and bin/kubectl-kustiq
 	@echo "building bin/kustiq and bin/kubectl-kustiq (the first build fetches and compiles all libraries)"
-	@go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/kustiq ./cmd/kubectl-kustiq
+	@go build -v -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/kustiq ./cmd/kubectl-kustiq 2>&1 | $(COUNTED)
 
 .PHONY: control-plane
 control-plane: build ## Find, download or build etcd, kube-apiserver and kubectl; print their folder
