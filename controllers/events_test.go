@@ -46,7 +46,7 @@ var _ = Describe("Arriving events", func() {
 		func(ctx context.Context, code string) {
 			c := newStory(ctx).connected(ctx, "main", account("DE", true))
 			now := clk.Now().Unix()
-			hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code, SkewSeconds: 420})
+			hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now - 3600, LastVerifiedAt: now - 3600, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code, SkewSeconds: 420})
 			expectCondition(ctx, c, v1alpha1.ConditionEventsVerified, metav1.ConditionFalse, code)
 			expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, code)
 			Expect(kstatusOf(c)).To(Equal(status.FailedStatus))
@@ -57,6 +57,17 @@ var _ = Describe("Arriving events", func() {
 		Entry("for their age", v1alpha1.ReasonWebhookStale),
 		Entry("for their mode", v1alpha1.ReasonModeMismatch),
 	)
+
+	It("that anybody may have forged do not stop a connection that works", func(ctx context.Context) {
+		c := newStory(ctx).connected(ctx, "main", account("DE", true))
+		now := clk.Now().Unix()
+		hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 7, LastRejectedAt: now + 60, LastRejectedCode: v1alpha1.ReasonWebhookSig})
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(c), c)).To(Succeed())
+			g.Expect(c.Status.Events.Rejected).To(Equal(int64(7)))
+		}).Should(Succeed())
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	})
 
 	It("of a withdrawn grant have it looked at before its time", func(ctx context.Context) {
 		acct := account("DE", true)

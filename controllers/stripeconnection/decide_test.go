@@ -180,6 +180,8 @@ func TestJudgeEvents(t *testing.T) {
 		"a good one":              {bus.Health{LastVerifiedAt: 10}, "", v1alpha1.ReasonVerified},
 		"a bad one":               {bus.Health{LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG"}, v1alpha1.ReasonWebhookSig, ""},
 		"bad since":               {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_STALE"}, v1alpha1.ReasonWebhookStale, ""},
+		"forged after a good one": {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 9 + 3600, LastRejectedCode: "ERR_WEBHOOK_SIG"}, "", v1alpha1.ReasonVerified},
+		"only bad for an hour":    {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10 + 3600, LastRejectedCode: "ERR_WEBHOOK_SIG"}, v1alpha1.ReasonWebhookSig, ""},
 		"good again":              {bus.Health{LastVerifiedAt: 11, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG"}, "", v1alpha1.ReasonVerified},
 		"the other mode":          {bus.Health{LastRejectedAt: 10, LastRejectedCode: "ERR_MODE_MISMATCH"}, v1alpha1.ReasonModeMismatch, ""},
 		"a code nobody knows yet": {bus.Health{LastRejectedAt: 10}, v1alpha1.ReasonWebhookSig, ""},

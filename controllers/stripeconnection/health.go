@@ -64,9 +64,16 @@ func (r *Reconciler) showEvents(s *scope, health bus.Health) {
 	}
 }
 
-// judgeEvents says whether the newest word of the receiver is good. A rejection counts until a genuine event comes.
+// signatureDoubt is how long after a genuine event a forged one is taken for what it most likely is: somebody else's.
+// Anybody on the internet can post one and claim to be an account, so it must not stop a connection that works.
+const signatureDoubt = time.Hour
+
+// judgeEvents says whether the newest word of the receiver is good. A rejection counts until a genuine event comes; one
+// for its signature proves nothing about its sender, so it has to come long after the last genuine event.
 func judgeEvents(s *scope, health bus.Health) error {
-	if health.LastRejectedAt > health.LastVerifiedAt {
+	since := time.Duration(health.LastRejectedAt-health.LastVerifiedAt) * time.Second
+	proven := health.LastRejectedCode == string(errcode.WebhookStale) || health.LastRejectedCode == string(errcode.ModeMismatch)
+	if since > signatureDoubt || (proven && since > 0) || (health.LastVerifiedAt == 0 && since > 0) {
 		return rejected(health)
 	}
 	if health.LastVerifiedAt == 0 {
