@@ -180,6 +180,7 @@ func TestTheMainJob(t *testing.T) {
 	t.Run("a dispute finds its customer", d.looksUpDisputes)
 	t.Run("tokens lie sealed", d.sealsTokens)
 	t.Run("a replay reads the same history and moves no score", d.replays)
+	t.Run("all that has not cost Ready=True", d.showsResources)
 	t.Run("Ctrl-C leaves nothing behind", d.stops)
 }
 
