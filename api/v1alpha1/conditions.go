@@ -55,7 +55,7 @@ const (
 	ReasonStripe401 = "ERR_ST_401"
 	// ReasonStripe403 surfaces when the grant lacks a permission.
 	ReasonStripe403 = "ERR_ST_403"
-	// ReasonModeMismatch surfaces when the grant's mode, or an event's, is not the connection's.
+	// ReasonModeMismatch surfaces when the grant's mode is not the connection's.
 	ReasonModeMismatch = "ERR_MODE_MISMATCH"
 )
 
@@ -90,14 +90,14 @@ const (
 	ReasonEndpointQuota = "EndpointQuota"
 )
 
-// EventsVerified says whether arriving events are genuine, fresh and of the right mode.
+// EventsVerified says whether arriving events are genuine and fresh.
 const (
 	ConditionEventsVerified = "EventsVerified"
 	// ReasonVerified surfaces when the newest event verified.
 	ReasonVerified = "Verified"
 	// ReasonAwaitingFirstEvent surfaces, with status True, until the first event arrives.
 	ReasonAwaitingFirstEvent = "AwaitingFirstEvent"
-	// ReasonWebhookSig surfaces when signatures do not verify and no genuine event came since.
+	// ReasonWebhookSig surfaces when a signature does not verify and no genuine event came for long.
 	ReasonWebhookSig = "ERR_WEBHOOK_SIG"
 	// ReasonWebhookStale surfaces when genuine events are more than 300 s away from our clock.
 	ReasonWebhookStale = "ERR_WEBHOOK_STALE"
@@ -121,7 +121,7 @@ const (
 	ConditionCustomersMatched = "CustomersMatched"
 	// ReasonMatched surfaces when enough customers match with confidence.
 	ReasonMatched = "Matched"
-	// ReasonNoProfiles surfaces when no profiles were imported: scores then stand under Stripe's customers.
+	// ReasonNoProfiles surfaces, with status Unknown, when no profiles were imported: scores then stand under Stripe's customers.
 	ReasonNoProfiles = "NoProfiles"
 	// ReasonMatchLow surfaces when too few customers match with confidence.
 	ReasonMatchLow = "ERR_MATCH_LOW"
