@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kustiq/kustiq/engine/store"
@@ -13,6 +14,9 @@ import (
 )
 
 const maxLimit = 200
+
+// tiers of the at-risk segment, the gravest first.
+var tiers = []string{"Critical", "Leaving", "Normal"}
 
 // workspaceOf reads the workspace of an API path, or answers.
 func (d *Dashboard) workspaceOf(w http.ResponseWriter, r *http.Request) (string, bool) {
@@ -43,7 +47,7 @@ func (d *Dashboard) apiAtRisk(w http.ResponseWriter, r *http.Request) {
 		}
 		q.Limit = n
 	}
-	if q.Tier != "" && !slices.Contains([]string{"Critical", "Leaving", "Normal"}, q.Tier) {
+	if q.Tier != "" && !slices.Contains(tiers, q.Tier) {
 		refuse(w, http.StatusBadRequest, "bad_tier", "tier must be Critical, Leaving or Normal")
 		return
 	}
@@ -91,21 +95,39 @@ func (d *Dashboard) apiCounts(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// atRisk reads one page as the API's document. Ranks are counted only where the list begins.
+// atRisk reads one page as the API's document. Its cursor is the store's with the number of rows before it, so that
+// ranks go on over pages.
 func (d *Dashboard) atRisk(r *http.Request, workspace string, q store.AtRiskQuery) (report.AtRisk, error) {
+	shown, err := 0, error(nil)
+	if shown, q.After, err = splitCursor(q.After); err != nil {
+		return report.AtRisk{}, err
+	}
 	page, err := d.Store.AtRisk(r.Context(), workspace, q)
 	if err != nil {
 		return report.AtRisk{}, err
 	}
-	out := report.AtRisk{Workspace: workspace, AsOf: d.Clock.Now(), Total: page.Total, Next: page.Next, Rows: []report.Row{}}
-	for i, row := range page.Rows {
+	out := report.AtRisk{Workspace: workspace, AsOf: d.Clock.Now(), Livemode: page.Livemode, Total: page.Total, Rows: []report.Row{}}
+	for _, row := range page.Rows {
+		shown++
 		converted := rowOf(row)
-		if q.After == "" {
-			converted.Rank = i + 1
-		}
+		converted.Rank = shown
 		out.Rows = append(out.Rows, converted)
 	}
+	if page.Next != "" {
+		out.Next = strconv.Itoa(shown) + "." + page.Next
+	}
 	return out, nil
+}
+
+func splitCursor(after string) (shown int, cursor string, err error) {
+	if after == "" {
+		return 0, "", nil
+	}
+	count, cursor, _ := strings.Cut(after, ".")
+	if shown, err = strconv.Atoi(count); err != nil || shown < 1 || cursor == "" {
+		return 0, "", store.ErrCursor
+	}
+	return shown, cursor, nil
 }
 
 func rowOf(row store.CustomerRow) report.Row {
@@ -122,7 +144,7 @@ func (d *Dashboard) detail(r *http.Request, workspace, customer string) (report.
 		return report.Detail{}, err
 	}
 	out := report.Detail{
-		Workspace: workspace, AsOf: d.Clock.Now(), Row: rowOf(found.CustomerRow),
+		Workspace: workspace, AsOf: d.Clock.Now(), Livemode: found.Livemode, AtRisk: found.AtRisk, Row: rowOf(found.CustomerRow),
 		Terms: []report.Term{}, Signals: []report.Signal{},
 	}
 	for _, t := range found.Terms {

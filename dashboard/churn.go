@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/report"
@@ -15,77 +17,106 @@ import (
 // pageSize of the churn page.
 const pageSize = 50
 
+// refreshSeconds is how often the first page of the list reloads itself.
+const refreshSeconds = 5
+
 type churnView struct {
 	layout
-	Workspaces  []string
-	Counts      store.Counts
-	Page        report.AtRisk
-	Tier        string
-	First       bool
-	Connections []v1alpha1.StripeConnection
+	Workspaces []string
+	Counts     store.Counts
+	Page       report.AtRisk
+	Tiers      []string
+	Tier       string
+	// Paused is set when somebody asked for a page that stays as it is.
+	Paused      bool
+	Connections []connectionView
+}
+
+// To links to a page of the same list.
+func (v churnView) To(tier, after string, paused bool) string {
+	query := url.Values{"workspace": {v.Workspace}}
+	if tier != "" {
+		query.Set("tier", tier)
+	}
+	if after != "" {
+		query.Set("after", after)
+	}
+	if paused {
+		query.Set("updates", "off")
+	}
+	return "/dashboard/churn?" + query.Encode()
 }
 
 // churn shows who is about to leave.
 func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
-	workspaces, err := d.workspaces(r)
-	if err != nil {
-		d.failure(w, r, "list workspaces", err)
+	workspaces, workspace, ok := d.chosenWorkspace(w, r)
+	if !ok {
 		return
 	}
 	query := r.URL.Query()
-	workspace := query.Get("workspace")
-	switch {
-	case len(workspaces) == 0:
-		d.problem(w, r, http.StatusOK, "There is no Workspace in region "+d.Region+" yet",
-			"Apply a Workspace and a StripeConnection, as in config/samples.")
-		return
-	case workspace == "":
-		workspace = workspaces[0]
-	case !slices.Contains(workspaces, workspace):
-		d.problem(w, r, http.StatusNotFound, "There is no such workspace here", "Choose one from the list of customers at risk.")
+	view := churnView{
+		layout: d.layout("Customers at risk", workspace), Workspaces: workspaces, Tiers: tiers, Tier: query.Get("tier"),
+		Paused: query.Get("updates") == "off",
+	}
+	after := query.Get("after")
+	if view.Tier != "" && !slices.Contains(tiers, view.Tier) {
+		http.Redirect(w, r, view.To("", "", view.Paused), http.StatusSeeOther)
 		return
 	}
-	view := churnView{layout: d.layout("Customers at risk", workspace), Workspaces: workspaces, Tier: query.Get("tier"), First: query.Get("after") == ""}
-	view.Page, err = d.atRisk(r, workspace, store.AtRiskQuery{Limit: pageSize, After: query.Get("after"), Tier: view.Tier})
+	var err error
+	view.Page, err = d.atRisk(r, workspace, store.AtRiskQuery{Limit: pageSize, After: after, Tier: view.Tier})
 	if errors.Is(err, store.ErrCursor) {
-		http.Redirect(w, r, "/dashboard/churn?"+url.Values{"workspace": {workspace}}.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, view.To(view.Tier, "", view.Paused), http.StatusSeeOther)
 		return
 	}
 	if err == nil {
 		view.Counts, err = d.Store.Counts(r.Context(), workspace)
 	}
-	if err == nil && view.Counts.Customers == 0 {
+	if err == nil {
 		view.Connections, err = d.connections(r, workspace)
 	}
 	if err != nil {
 		d.failure(w, r, "read scores", err)
 		return
 	}
-	if view.First {
-		view.Refresh = 5
+	if after == "" && !view.Paused {
+		view.Refresh = refreshSeconds
 	}
 	d.render(w, http.StatusOK, "churn.html", view)
+}
+
+// chosenWorkspace is the one that the query names, or the first; otherwise it answers.
+func (d *Dashboard) chosenWorkspace(w http.ResponseWriter, r *http.Request) (all []string, chosen string, ok bool) {
+	all, err := d.workspaces(r)
+	chosen = r.URL.Query().Get("workspace")
+	switch {
+	case err != nil:
+		d.failure(w, r, "list workspaces", err)
+	case len(all) == 0:
+		d.problem(w, r, http.StatusOK, "There is no Workspace in region "+d.Region+" yet",
+			"Apply a Workspace and a StripeConnection, as in config/samples: kubectl apply -k config/samples.")
+	case chosen == "":
+		return all, all[0], true
+	case !slices.Contains(all, chosen):
+		d.problem(w, r, http.StatusNotFound, "There is no such workspace here", "Choose one from the list of customers at risk.")
+	default:
+		return all, chosen, true
+	}
+	return nil, "", false
 }
 
 type customerView struct {
 	layout
 	Detail report.Detail
-	Bars   []bar
+	// Start is where even odds are in the drawing.
+	Start float64
+	Bars  []bar
 }
 
 // customer explains one score.
 func (d *Dashboard) customer(w http.ResponseWriter, r *http.Request) {
-	workspace := r.URL.Query().Get("workspace")
-	workspaces, err := d.workspaces(r)
-	if err != nil {
-		d.failure(w, r, "list workspaces", err)
-		return
-	}
-	if workspace == "" && len(workspaces) > 0 {
-		workspace = workspaces[0]
-	}
-	if !slices.Contains(workspaces, workspace) {
-		d.problem(w, r, http.StatusNotFound, "There is no such workspace here", "Choose a customer from the list.")
+	_, workspace, ok := d.chosenWorkspace(w, r)
+	if !ok {
 		return
 	}
 	detail, err := d.detail(r, workspace, r.PathValue("customer"))
@@ -101,7 +132,9 @@ func (d *Dashboard) customer(w http.ResponseWriter, r *http.Request) {
 	if title == "" {
 		title = detail.Customer
 	}
-	d.render(w, http.StatusOK, "customer.html", customerView{layout: d.layout(title, workspace), Detail: detail, Bars: waterfall(detail)})
+	view := customerView{layout: d.layout(title, workspace), Detail: detail}
+	view.Start, view.Bars = waterfall(detail)
+	d.render(w, http.StatusOK, "customer.html", view)
 }
 
 // workspaces lists "namespace/name" of this region's, in order.
@@ -120,14 +153,20 @@ func (d *Dashboard) workspaces(r *http.Request) ([]string, error) {
 	return names, nil
 }
 
-func (d *Dashboard) connections(r *http.Request, workspace string) ([]v1alpha1.StripeConnection, error) {
+// connections lists those of one workspace, which are in its namespace.
+func (d *Dashboard) connections(r *http.Request, workspace string) ([]connectionView, error) {
+	namespace, name, _ := strings.Cut(workspace, "/")
 	var list v1alpha1.StripeConnectionList
-	if err := d.Kube.List(r.Context(), &list); err != nil {
+	if err := d.Kube.List(r.Context(), &list, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(list.Items, func(c v1alpha1.StripeConnection) bool {
-		return c.Namespace+"/"+c.Spec.WorkspaceRef.Name != workspace
-	}), nil
+	var views []connectionView
+	for i := range list.Items {
+		if list.Items[i].Spec.WorkspaceRef.Name == name {
+			views = append(views, viewOf(&list.Items[i]))
+		}
+	}
+	return views, nil
 }
 
 // bar is one term of the waterfall, in hundredths of the drawing's width.
@@ -137,22 +176,24 @@ type bar struct {
 	Up       bool
 }
 
-// waterfall places the terms one after another from the scale's even odds.
-func waterfall(d report.Detail) []bar {
-	low, high, at := 0.0, 100.0, 80.0
+// evenOdds is where the scale is pinned: at 80 points a customer leaves as likely as not.
+const evenOdds = 80.0
+
+// waterfall places the terms one after another, from even odds on.
+func waterfall(d report.Detail) (start float64, bars []bar) {
+	low, high, at := 0.0, 100.0, evenOdds
 	for _, t := range d.Terms {
 		at += t.Points
 		low, high = min(low, at), max(high, at)
 	}
 	scale := func(points float64) float64 { return 100 * (points - low) / (high - low) }
-	bars := make([]bar, 0, len(d.Terms))
-	at = 80.0
+	at = evenOdds
 	for _, t := range d.Terms {
 		from, to := scale(at), scale(at+t.Points)
 		at += t.Points
 		bars = append(bars, bar{Term: t, X: min(from, to), Width: max(0.4, max(from, to)-min(from, to)), Up: t.Points >= 0})
 	}
-	return bars
+	return scale(evenOdds), bars
 }
 
 func customerPath(customer, workspace string) string {

@@ -23,6 +23,7 @@ var connectSteps = []struct{ condition, words string }{
 	{v1alpha1.ConditionAccountActive, "Account active"},
 	{v1alpha1.ConditionTokenFresh, "Token sealed"},
 	{v1alpha1.ConditionEndpointRegistered, "Webhook endpoint registered"},
+	{v1alpha1.ConditionEventsVerified, "Events verified"},
 	{v1alpha1.ConditionBackfillComplete, "History read"},
 }
 
@@ -40,7 +41,9 @@ type connectView struct {
 	Authorized bool
 	Ready      bool
 	Declined   bool
-	Token      string
+	// Offered says that Stripe's page may be opened; the operator publishes its address.
+	Offered bool
+	Token   string
 }
 
 // connection reads the resource named in the path, or answers.
@@ -61,46 +64,72 @@ func (d *Dashboard) connection(w http.ResponseWriter, r *http.Request) (*v1alpha
 
 // connect shows what will be connected, and how far it is.
 func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) {
+	if r.Host != d.host {
+		// The cookie must belong to the host that Stripe sends the browser back to: localhost is not 127.0.0.1.
+		http.Redirect(w, r, d.BaseURL+r.URL.RequestURI(), http.StatusSeeOther)
+		return
+	}
 	conn, ok := d.connection(w, r)
 	if !ok {
 		return
 	}
-	view := connectView{Connection: conn, Declined: r.URL.Query().Has("declined")}
-	view.layout = d.layout("Connect Stripe", conn.Namespace+"/"+conn.Spec.WorkspaceRef.Name)
+	view := connectView{
+		layout:     d.layout("Connect Stripe", conn.Namespace+"/"+conn.Spec.WorkspaceRef.Name),
+		Connection: conn, Declined: r.URL.Query().Has("declined"), Steps: steps(conn.Status.Conditions),
+		Authorized: meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionAuthorized),
+		Ready:      meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady),
+	}
 	key := client.ObjectKey{Namespace: conn.Namespace, Name: conn.Spec.WorkspaceRef.Name}
 	if err := d.Kube.Get(r.Context(), key, &view.Workspace); client.IgnoreNotFound(err) != nil {
 		d.failure(w, r, "read the workspace", err)
 		return
 	}
-	view.Steps = steps(conn.Status.Conditions)
-	view.Authorized = meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionAuthorized)
-	view.Ready = meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady)
-	var err error
-	if view.Token, err = d.formToken(d.session(w, r)); err != nil {
+	if err := d.prepareForm(w, r, &view); err != nil {
 		d.failure(w, r, "make the form", err)
 		return
 	}
-	if r.URL.Query().Has("waiting") && !view.Ready {
+	switch {
+	case view.Ready:
+	case r.URL.Query().Has("waiting"):
 		view.Refresh = 1
-	}
-	offer, _, err := d.Bus.Offers().Get(r.Context(), string(conn.UID))
-	switch target, parseErr := url.Parse(offer.AuthorizeURL); {
-	case err == nil && parseErr == nil:
-		w.Header().Set("Content-Security-Policy", policy(origin(target)))
-	case !view.Authorized:
+	case !view.Offered:
 		view.Refresh = 2 // the operator publishes the offer within moments
 	}
 	d.render(w, http.StatusOK, "connect.html", view)
 }
 
+// prepareForm adds what the button needs: a session's token, and a policy that lets the form lead to Stripe.
+func (d *Dashboard) prepareForm(w http.ResponseWriter, r *http.Request, view *connectView) error {
+	offer, _, err := d.Bus.Offers().Get(r.Context(), string(view.Connection.UID))
+	if errors.Is(err, bus.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	target, err := url.Parse(offer.AuthorizeURL)
+	if err != nil {
+		return errors.New("the offer's address cannot be read")
+	}
+	session, err := d.ensureSession(w, r)
+	if err != nil {
+		return err
+	}
+	if view.Token, err = d.formToken(session); err != nil {
+		return err
+	}
+	view.Offered = true
+	w.Header().Set("Content-Security-Policy", policy(origin(target)))
+	return nil
+}
+
+// steps lists the conditions in the page's order, each with what to do about it.
 func steps(conditions []metav1.Condition) (views []stepView) {
 	for _, s := range connectSteps {
 		view := stepView{Words: s.words, Status: string(metav1.ConditionUnknown)}
 		if c := meta.FindStatusCondition(conditions, s.condition); c != nil {
 			view.Status, view.Reason, view.Message = string(c.Status), c.Reason, c.Message
-			if entry, ok := errcode.Lookup(errcode.Code(c.Reason)); ok {
-				view.Remedy = &entry
-			}
+			view.Remedy = remedy(c.Reason)
 		}
 		views = append(views, view)
 	}

@@ -51,6 +51,8 @@ type Options struct {
 type Dashboard struct {
 	Options
 	pages *template.Template
+	// host of the base URL, as browsers name it in requests.
+	host string
 }
 
 //go:embed templates/*.html
@@ -75,7 +77,7 @@ func New(opts Options) (*Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dashboard{Options: opts, pages: pages}, nil
+	return &Dashboard{Options: opts, pages: pages, host: base.Host}, nil
 }
 
 // Handler serves everything.
@@ -95,7 +97,10 @@ func (d *Dashboard) Handler() http.Handler {
 	if err != nil {
 		panic(err) // the folder is compiled in
 	}
-	mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
+	mux.Handle("GET /assets/", http.StripPrefix("/assets/", cached(http.FileServerFS(assets))))
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusNotFound, "not_found", "the API has no such path or method")
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		d.problem(w, r, http.StatusNotFound, "There is no such page", "Go to the list of customers at risk.")
 	})

@@ -361,7 +361,7 @@ func TestTheConnectPageSaysWhatToDo(t *testing.T) {
 	d := open(t)
 	resp := d.do("GET", "/connect/ns/stripe-live", nil)
 	page := text(t, resp)
-	for _, want := range []string{"ERR_PLAN_REQUIRED", "The plan is Free.", "never writes", "Continue to Stripe"} {
+	for _, want := range []string{"ERR_PLAN_REQUIRED", "The plan is Free.", "access is read-only", "Continue to Stripe"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q", want)
 		}

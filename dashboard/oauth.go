@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -16,9 +15,11 @@ import (
 )
 
 const (
-	stateContext = "dashboard/oauth-state"
+	stateContext = "oauth-state"
 	// stateAge is how long somebody may take on Stripe's page.
 	stateAge = 10 * time.Minute
+	// maxForm bounds what is read of a form: it has one field of some hundred bytes.
+	maxForm = 16 << 10
 )
 
 // state travels to Stripe and back, sealed. It binds the answer to a session and to a resource.
@@ -46,21 +47,13 @@ func (d *Dashboard) sealState(conn *v1alpha1.StripeConnection, session string) (
 	if err != nil {
 		return "", err
 	}
-	sealed, err := d.Vault.Seal(plain, stateContext)
-	if err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(sealed), nil
+	return d.sealText(plain, stateContext)
 }
 
 // redeemState opens a state and marks it as used.
 func (d *Dashboard) redeemState(ctx context.Context, text, session string) (state, error) {
 	var st state
-	sealed, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return st, errState
-	}
-	plain, err := d.Vault.Unseal(sealed, stateContext)
+	plain, err := d.unsealText(text, stateContext)
 	if err != nil || json.Unmarshal(plain, &st) != nil {
 		return st, errState
 	}
@@ -68,7 +61,7 @@ func (d *Dashboard) redeemState(ctx context.Context, text, session string) (stat
 	if st.Expires < now {
 		return st, errExpired
 	}
-	if subtle.ConstantTimeCompare([]byte(st.Session), []byte(session)) != 1 {
+	if session == "" || subtle.ConstantTimeCompare([]byte(st.Session), []byte(session)) != 1 {
 		return st, errSession
 	}
 	_, err = d.Bus.Nonces().Create(ctx, st.Nonce, bus.Nonce{UsedAt: now})
@@ -80,7 +73,8 @@ func (d *Dashboard) redeemState(ctx context.Context, text, session string) (stat
 
 // goToStripe answers the button of the connect page.
 func (d *Dashboard) goToStripe(w http.ResponseWriter, r *http.Request) {
-	session := d.session(w, r)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	session := d.session(r)
 	if !d.formTokenValid(r.PostFormValue("token"), session) {
 		d.problem(w, r, http.StatusForbidden, "This form is not from your session", "Open the connect page again and use its button.")
 		return
@@ -116,7 +110,7 @@ func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // callback takes Stripe's answer and hands it to the operator.
 func (d *Dashboard) callback(w http.ResponseWriter, r *http.Request) {
-	st, err := d.redeemState(r.Context(), r.URL.Query().Get("state"), d.session(w, r))
+	st, err := d.redeemState(r.Context(), r.URL.Query().Get("state"), d.session(r))
 	if err != nil {
 		d.refusedState(w, r, err)
 		return
@@ -138,7 +132,7 @@ func (d *Dashboard) callback(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "hand over the consent", err)
 		return
 	}
-	next := "/connect/" + url.PathEscape(st.Namespace) + "/" + url.PathEscape(st.Name)
+	next := connectPath(st.Namespace, st.Name)
 	if grant.Error != "" {
 		next += "?declined=1"
 	} else {

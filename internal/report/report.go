@@ -11,6 +11,8 @@ type AtRisk struct {
 	Workspace string `json:"workspace"`
 	// AsOf is the server's clock when the page was made; every "ago" is counted from it.
 	AsOf time.Time `json:"as_of"`
+	// Livemode is false as long as the workspace has only ever received test data, which is then shown.
+	Livemode bool `json:"livemode"`
 	// Total counts all customers of the selection, not only those on this page.
 	Total int `json:"total"`
 	// Next continues after this page when handed back as "after"; empty on the last page.
@@ -48,6 +50,9 @@ type Row struct {
 type Detail struct {
 	Workspace string    `json:"workspace"`
 	AsOf      time.Time `json:"as_of"`
+	Livemode  bool      `json:"livemode"`
+	// AtRisk says whether the customer is on the list.
+	AtRisk bool `json:"at_risk"`
 	Row
 	// Eta is the log-odds of a cancellation; the terms sum to it.
 	Eta     float64  `json:"eta"`
