@@ -56,8 +56,6 @@ type Config struct {
 	OperatorNamespace string
 	// InstallationID marks what is ours on a platform account that others may use too.
 	InstallationID string
-	// DashboardURL is the public base URL of the dashboard, without a slash at its end.
-	DashboardURL string
 	// Regions by name: "EU", "US".
 	Regions map[string]Region
 	API     *stripeapi.API
@@ -114,11 +112,11 @@ func Setup(mgr ctrl.Manager, cfg Config) error {
 }
 
 func addWorkspace(_ context.Context, mgr ctrl.Manager, cfg Config) error {
-	served := map[string]bool{}
-	for name := range cfg.Regions {
-		served[name] = true
+	dashboards := map[string]string{}
+	for name, region := range cfg.Regions {
+		dashboards[name] = region.DashboardURL
 	}
-	r, err := workspace.New(workspace.Config{Client: mgr.GetClient(), DashboardURL: cfg.DashboardURL, Regions: served, Clock: cfg.Clock})
+	r, err := workspace.New(workspace.Config{Client: mgr.GetClient(), Dashboards: dashboards, Clock: cfg.Clock})
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,6 @@ func addStripeConnection(ctx context.Context, mgr ctrl.Manager, cfg Config) erro
 		Recorder:          mgr.GetEventRecorder("kustiq-" + stripeconnection.Name),
 		OperatorNamespace: cfg.OperatorNamespace,
 		InstallationID:    cfg.InstallationID,
-		DashboardURL:      cfg.DashboardURL,
 		Regions:           cfg.Regions,
 		API:               cfg.API,
 		Tokens:            tokenstore.New(mgr.GetClient(), cfg.OperatorNamespace, cfg.TokensVault),

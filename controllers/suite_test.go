@@ -115,8 +115,7 @@ func startOperator(ctx context.Context, config *rest.Config) <-chan error {
 	Expect(controllers.Setup(mgr, controllers.Config{
 		OperatorNamespace: operatorNamespace,
 		InstallationID:    installation,
-		DashboardURL:      dashboardURL,
-		Regions:           map[string]controllers.Region{"EU": {ReceiverURL: receiverURL, Bus: euBus}},
+		Regions:           map[string]controllers.Region{"EU": {ReceiverURL: receiverURL, DashboardURL: dashboardURL, Bus: euBus}},
 		API:               stripe,
 		TokensVault:       tokensVault,
 		BusVault:          busVault,

@@ -74,7 +74,7 @@ func (r *run) over() bool {
 // work reads every section to its end.
 func (r *run) work(ctx context.Context, d bus.TaskDelivery) (err error) {
 	until, started := time.Unix(r.task.Until, 0), time.Unix(r.progress.StartedAt, 0)
-	if r.sections, err = plan(r.task.Window, until, started); err != nil {
+	if r.sections, err = plan(r.task.Window, r.task.Since, until, started); err != nil {
 		return &unworkable{err}
 	}
 	caller, err := r.w.newCaller(ctx, r.task.Connection, r.task.Account, r.task.Livemode, d.InProgress)

@@ -33,10 +33,14 @@ type section struct {
 // What happened within the reach of Stripe's events is read as events, since those are what live delivery would have
 // brought. Customers and subscriptions are read in full, as the state of now. What happened before is concluded from
 // invoices, charges and disputes. The two ranges meet without overlapping; only a subscription's end is told by both.
-func plan(window string, until, started time.Time) ([]section, error) {
+// since, in unix seconds, leaves out what happened before; 0 leaves out nothing.
+func plan(window string, since int64, until, started time.Time) ([]section, error) {
 	from, err := windowStart(window, until)
 	if err != nil {
 		return nil, err
+	}
+	if later := time.Unix(since, 0); since > 0 && later.After(from) {
+		from = later
 	}
 	recent := started.Add(-eventsReach + eventsMargin)
 	if recent.Before(from) {

@@ -37,7 +37,7 @@ func TestPlan(t *testing.T) {
 	}
 	for window, want := range tests {
 		t.Run(window, func(t *testing.T) {
-			got, err := plan(window, until, until)
+			got, err := plan(window, 0, until, until)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +48,7 @@ func TestPlan(t *testing.T) {
 			}
 		})
 	}
-	if _, err := plan("a year", until, until); err == nil {
+	if _, err := plan("a year", 0, until, until); err == nil {
 		t.Fatal("an unknown window was planned")
 	}
 }
@@ -56,7 +56,7 @@ func TestPlan(t *testing.T) {
 // A task that waited for days in the queue can no longer see as many events; what they no longer reach is read from
 // objects, without a gap.
 func TestPlanOfALateStartHasNoGap(t *testing.T) {
-	sections, err := plan("90d", until, until.Add(5*day))
+	sections, err := plan("90d", 0, until, until.Add(5*day))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestPlanOfALateStartHasNoGap(t *testing.T) {
 }
 
 func TestPlanOfAMonthStartedLate(t *testing.T) {
-	sections, err := plan("30d", until, until.Add(5*day))
+	sections, err := plan("30d", 0, until, until.Add(5*day))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +81,30 @@ func TestPlanOfAMonthStartedLate(t *testing.T) {
 	}
 }
 
+func TestPlanOfACatchUpReadsNothingEarlier(t *testing.T) {
+	gap := until.Add(-40 * day)
+	sections, err := plan("90d", gap.Unix(), until, until)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sections) != 6 || sections[3].happened.From != gap.Unix() {
+		t.Fatalf("a gap of 40 days is read as %+v", sections)
+	}
+	sections, err = plan("30d", until.Add(-time.Hour).Unix(), until, until)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sections) != 3 || sections[0].params.CreatedGTE != until.Add(-time.Hour).Unix() {
+		t.Fatalf("a gap of an hour is read as %+v", sections)
+	}
+	sections, err = plan("30d", until.Add(-400*day).Unix(), until, until)
+	if err != nil || sections[0].params.CreatedGTE != until.Add(-30*day+time.Hour).Unix() {
+		t.Fatalf("the window no longer bounds what is read: %+v, %v", sections, err)
+	}
+}
+
 func TestPlanBeyondTheReachOfEvents(t *testing.T) {
-	sections, err := plan("90d", until, until.Add(400*day))
+	sections, err := plan("90d", 0, until, until.Add(400*day))
 	if err != nil {
 		t.Fatal(err)
 	}

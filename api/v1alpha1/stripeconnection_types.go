@@ -106,6 +106,29 @@ type EndpointStatus struct {
 	// SecretGeneration counts the endpoint's signing secrets, from 1.
 	// +optional
 	SecretGeneration int64 `json:"secretGeneration,omitempty"`
+	// RetiringID is the endpoint before this one while both secrets are accepted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	RetiringID string `json:"retiringID,omitempty"`
+	// RetiringUntil is when that endpoint is removed.
+	// +optional
+	RetiringUntil *metav1.Time `json:"retiringUntil,omitempty"`
+}
+
+// HandledStatus repeats the annotations that were last acted on, so that an action that was asked for once is done once.
+type HandledStatus struct {
+	// ReconcileAt is the value of kustiq.io/reconcile-at.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	ReconcileAt string `json:"reconcileAt,omitempty"`
+	// RotateSecretAt is the value of kustiq.io/rotate-secret-at.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	RotateSecretAt string `json:"rotateSecretAt,omitempty"`
+	// RematchAt is the value of kustiq.io/rematch-at.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	RematchAt string `json:"rematchAt,omitempty"`
 }
 
 // MatchStatus counts customers by the state of their match.
@@ -119,6 +142,9 @@ type MatchStatus struct {
 	// Unmatched customers have no candidate.
 	// +optional
 	Unmatched int64 `json:"unmatched,omitempty"`
+	// Profiles that the Workspace has imported.
+	// +optional
+	Profiles int64 `json:"profiles,omitempty"`
 }
 
 // EventStatus counts webhook events since the connection was made.
@@ -179,6 +205,13 @@ type StripeConnectionStatus struct {
 	// LastEventTime is when the newest event arrived; written at most every 10 seconds.
 	// +optional
 	LastEventTime *metav1.Time `json:"lastEventTime,omitempty"`
+	// InterruptedSince is since when events of the account may have been missed: the plan lapsed, the grant was lost,
+	// the connection was suspended. Once events are accepted again, a catch-up Backfill reads what happened meanwhile.
+	// +optional
+	InterruptedSince *metav1.Time `json:"interruptedSince,omitempty"`
+	// Handled repeats the annotations that were last acted on.
+	// +optional
+	Handled HandledStatus `json:"handled,omitempty"`
 	// Conditions as listed in docs/stripeconnection.md.
 	// +optional
 	// +listType=map

@@ -128,9 +128,10 @@ func (s *devStack) startRoles() error {
 func (s *devStack) startOperator() error {
 	cfg := controllers.Config{
 		OperatorNamespace: operatorNamespace, InstallationID: "kustiq-dev",
-		DashboardURL: baseURL(s.listeners.dashboard),
-		Regions:      map[string]controllers.Region{devRegion: {ReceiverURL: baseURL(s.listeners.receiver), Bus: s.bus}},
-		API:          s.api, TokensVault: s.keys.tokens, BusVault: s.keys.bus, Clock: s.clock, Metrics: s.metrics,
+		Regions: map[string]controllers.Region{devRegion: {
+			ReceiverURL: baseURL(s.listeners.receiver), DashboardURL: baseURL(s.listeners.dashboard), Bus: s.bus,
+		}},
+		API: s.api, TokensVault: s.keys.tokens, BusVault: s.keys.bus, Clock: s.clock, Metrics: s.metrics,
 	}
 	options := controllers.ManagerOptions(operatorNamespace)
 	options.Metrics = metricsserver.Options{BindAddress: "0"}

@@ -97,7 +97,10 @@ func (s *scope) pending() {
 // taskFor describes the reading. It ends where live events begin: a connection creates its first Backfill in the
 // moment from which its events are accepted.
 func taskFor(s *scope) bus.Task {
-	c := s.connection
+	c, since := s.connection, int64(0)
+	if s.backfill.Spec.Since != nil {
+		since = s.backfill.Spec.Since.Unix()
+	}
 	return bus.Task{Kind: bus.TaskBackfill, Backfill: &bus.BackfillTask{
 		UID:        s.uid,
 		Namespace:  s.backfill.Namespace,
@@ -107,6 +110,7 @@ func taskFor(s *scope) bus.Task {
 		Account:    c.Status.AccountID,
 		Livemode:   c.Spec.Mode == v1alpha1.ModeLive,
 		Window:     string(s.backfill.Spec.Window),
+		Since:      since,
 		Until:      s.backfill.CreationTimestamp.Unix(),
 	}}
 }

@@ -37,6 +37,8 @@ const (
 type Region struct {
 	// ReceiverURL is the public base URL of the region's receiver, without a path.
 	ReceiverURL string
+	// DashboardURL is the public base URL of the region's dashboard, without a slash at its end.
+	DashboardURL string
 	// Bus of the region.
 	Bus *bus.Bus
 }
@@ -49,11 +51,9 @@ type Config struct {
 	OperatorNamespace string
 	// InstallationID marks what is ours on a platform account that others may use too.
 	InstallationID string
-	// DashboardURL is the public base URL of the dashboard, without a slash at its end.
-	DashboardURL string
-	Regions      map[string]Region
-	API          *stripeapi.API
-	Tokens       *tokenstore.Store
+	Regions        map[string]Region
+	API            *stripeapi.API
+	Tokens         *tokenstore.Store
 	// BusVault seals what lies on the bus: authorisation codes and endpoint secrets.
 	BusVault *vault.Vault
 	Clock    clock.Clock
@@ -64,12 +64,12 @@ func (c Config) check() error {
 	if c.Client == nil || c.Recorder == nil || c.API == nil || c.Tokens == nil || c.BusVault == nil || c.Clock == nil || c.Jitter == nil {
 		return errors.New("stripeconnection: client, recorder, API, tokens, vault, clock and jitter are needed")
 	}
-	if c.OperatorNamespace == "" || c.InstallationID == "" || c.DashboardURL == "" {
-		return errors.New("stripeconnection: operator namespace, installation id and dashboard URL are needed")
+	if c.OperatorNamespace == "" || c.InstallationID == "" {
+		return errors.New("stripeconnection: operator namespace and installation id are needed")
 	}
 	for name, region := range c.Regions {
-		if region.Bus == nil || region.ReceiverURL == "" {
-			return errors.New("stripeconnection: region " + name + " needs a bus and a receiver URL")
+		if region.Bus == nil || region.ReceiverURL == "" || region.DashboardURL == "" {
+			return errors.New("stripeconnection: region " + name + " needs a bus, a receiver URL and a dashboard URL")
 		}
 	}
 	return nil

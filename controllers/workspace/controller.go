@@ -31,11 +31,10 @@ const (
 // Config is what the controller works with. All of it is needed but Regions.
 type Config struct {
 	Client client.Client
-	// DashboardURL is the public base URL of the dashboard, without a slash at its end.
-	DashboardURL string
-	// Regions are the names of those that this installation serves.
-	Regions map[string]bool
-	Clock   clock.PassiveClock
+	// Dashboards are the public base URLs of the dashboards, without a slash at their end, by the names of the regions
+	// that this installation serves.
+	Dashboards map[string]string
+	Clock      clock.PassiveClock
 }
 
 // Reconciler reconciles Workspaces.
@@ -45,7 +44,7 @@ type Reconciler struct {
 
 // New makes the reconciler.
 func New(c Config) (*Reconciler, error) {
-	if c.Client == nil || c.DashboardURL == "" || c.Clock == nil {
+	if c.Client == nil || c.Clock == nil {
 		return nil, errors.New("workspace: client, dashboard URL and clock are needed")
 	}
 	return &Reconciler{Config: c}, nil
@@ -80,10 +79,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("list connections: %w", err)
 	}
 	conditions := kube.NewConditions(workspace.Status.Conditions, workspace.Generation, r.Clock.Now())
-	judge(conditions, workspace.Spec.Region, r.Regions[string(workspace.Spec.Region)])
+	base, served := r.Dashboards[string(workspace.Spec.Region)]
+	judge(conditions, workspace.Spec.Region, served)
 	status := v1alpha1.WorkspaceStatus{
 		ObservedGeneration: workspace.Generation,
-		DashboardURL:       dashboardURL(r.DashboardURL, req.String()),
+		DashboardURL:       dashboardURL(base, req.String()),
 		Connections:        count(connections.Items, workspace.Name),
 		Conditions:         conditions.Sorted(v1alpha1.ConditionReady),
 	}
@@ -91,8 +91,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{}, err
 }
 
-// dashboardURL is where the workspace ("namespace/name") is shown.
+// dashboardURL is where the workspace ("namespace/name") is shown; "" when its region has no dashboard.
 func dashboardURL(base, workspace string) string {
+	if base == "" {
+		return ""
+	}
 	return base + "/dashboard/churn?" + url.Values{"workspace": {workspace}}.Encode()
 }
 

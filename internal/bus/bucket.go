@@ -34,6 +34,9 @@ type buckets struct {
 	offers    *Bucket[Offer]
 	grants    *Bucket[Grant]
 	nonces    *Bucket[Nonce]
+	policies  *Bucket[MatchPolicy]
+	matches   *Bucket[Matches]
+	erasures  *Bucket[Erasure]
 }
 
 func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
@@ -46,6 +49,9 @@ func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
 		// An OAuth code is good for a few minutes only; a used state only has to be known until it expires.
 		openBucket(ctx, b, &all.grants, "grants", 10*time.Minute),
 		openBucket(ctx, b, &all.nonces, "nonces", 15*time.Minute),
+		openBucket(ctx, b, &all.policies, "match_policies", 0),
+		openBucket(ctx, b, &all.matches, "matches", 0),
+		openBucket(ctx, b, &all.erasures, "erasures", 0),
 	)
 }
 
@@ -80,6 +86,15 @@ func (b *Bus) Grants() *Bucket[Grant] { return b.buckets.grants }
 
 // Nonces of used OAuth states; gone after 15 minutes.
 func (b *Bus) Nonces() *Bucket[Nonce] { return b.buckets.nonces }
+
+// MatchPolicies by RouteKey; written by the operator.
+func (b *Bus) MatchPolicies() *Bucket[MatchPolicy] { return b.buckets.policies }
+
+// Matches by RouteKey; written by the engine.
+func (b *Bus) Matches() *Bucket[Matches] { return b.buckets.matches }
+
+// Erasures by connection uid; written by the operator, answered by the engine.
+func (b *Bus) Erasures() *Bucket[Erasure] { return b.buckets.erasures }
 
 // Get returns a key's value and its revision, or ErrNotFound.
 func (k *Bucket[T]) Get(ctx context.Context, key string) (value T, revision uint64, err error) {

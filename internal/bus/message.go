@@ -67,6 +67,8 @@ type BackfillTask struct {
 	Livemode   bool   `json:"livemode"`
 	// Window is 30d, 90d or AllTime.
 	Window string `json:"window"`
+	// Since is the earliest happening to be read, in unix seconds; 0 leaves that to Window.
+	Since int64 `json:"since,omitempty"`
 	// Until is when live events took over, in unix seconds: nothing later is read.
 	Until int64 `json:"until"`
 }
@@ -98,6 +100,8 @@ func ModeToken(livemode bool) string {
 type Endpoint struct {
 	// ID of the endpoint that Stripe uses now.
 	ID string `json:"id"`
+	// ClientID of the platform that the endpoint belongs to, ca_…: a withdrawn grant names it.
+	ClientID string `json:"client_id,omitempty"`
 	// Secrets are sealed with the bus keyset, each in the context "endpoint/" and the id at the same index of SecretIDs.
 	Secrets   [][]byte `json:"secrets"`
 	SecretIDs []string `json:"secret_ids"`
@@ -114,6 +118,9 @@ type Health struct {
 	RejectedAge       int64  `json:"rejected_age"`
 	LastRejectedAt    int64  `json:"last_rejected_at"`
 	LastRejectedCode  string `json:"last_rejected_code,omitempty"`
+	// LastRejectedEvent is the event id that the last rejected request claimed; empty when it named none. Whether it is
+	// an event of the account is for Stripe to say.
+	LastRejectedEvent string `json:"last_rejected_event,omitempty"`
 	// SkewSeconds of the last event rejected for its age: positive when the event lay in the past.
 	SkewSeconds int64 `json:"skew_seconds"`
 	// DeauthorizedAt is when Stripe said that the account withdrew its grant.
@@ -168,6 +175,49 @@ type Grant struct {
 	At int64 `json:"at"`
 	// Error is Stripe's, such as access_denied; then there is no code.
 	Error string `json:"error,omitempty"`
+	// Claimed says that the code is being redeemed or was when the operator ended; there is no code any more.
+	Claimed bool `json:"claimed,omitempty"`
+}
+
+// MatchPolicy tells the engine how one account's customers are matched to profiles. Its key is RouteKey.
+type MatchPolicy struct {
+	Workspace  string `json:"workspace"`
+	Connection string `json:"connection"`
+	Account    string `json:"account"`
+	Livemode   bool   `json:"livemode"`
+	// MinimumConfidence, 90 to 100, of a match that may feed a score.
+	MinimumConfidence int `json:"minimum_confidence"`
+	// RematchAt asks for all customers to be matched again whenever it changes.
+	RematchAt string `json:"rematch_at,omitempty"`
+}
+
+// Matches counts one account's customers by the state of their match. Its key is RouteKey.
+type Matches struct {
+	// Profiles that the workspace has imported.
+	Profiles int64 `json:"profiles"`
+	// Matched customers feed a profile's score; those in Review have candidates below the minimum confidence.
+	Matched   int64 `json:"matched"`
+	Review    int64 `json:"review"`
+	Unmatched int64 `json:"unmatched"`
+	// MinimumConfidence and RematchAt of the policy that the counts were made under.
+	MinimumConfidence int    `json:"minimum_confidence"`
+	RematchAt         string `json:"rematch_at,omitempty"`
+	// At is when they were counted, in unix seconds.
+	At int64 `json:"at"`
+}
+
+// Erasure asks the engine to remove what one account has left in the store, and tells what was removed. Its key is the
+// connection's uid. Times are unix seconds; DoneAt is 0 until it is done.
+type Erasure struct {
+	Workspace   string `json:"workspace"`
+	Account     string `json:"account"`
+	Livemode    bool   `json:"livemode"`
+	RequestedAt int64  `json:"requested_at"`
+	DoneAt      int64  `json:"done_at,omitempty"`
+	Customers   int    `json:"customers,omitempty"`
+	Signals     int    `json:"signals,omitempty"`
+	Scores      int    `json:"scores,omitempty"`
+	Identities  int    `json:"identities,omitempty"`
 }
 
 // Nonce marks an OAuth state as used. Its key is the state's nonce.
