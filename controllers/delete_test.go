@@ -12,6 +12,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/controllers/orphan"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/tokenstore"
 )
@@ -75,14 +76,74 @@ var _ = Describe("Deleting a connection", func() {
 		Eventually(func() []string { return eventReasons(ctx, c) }).Should(ContainElement("LeftBehind"))
 		_, err := tokens.Load(ctx, string(c.UID))
 		Expect(err).To(MatchError(tokenstore.ErrNotFound))
+
+		By("keeping the grant in mind, and giving it back once Stripe answers")
+		record := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: orphan.Name(string(c.UID))}}
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(record), record)).To(Succeed())
+		Expect(record.Data).To(And(HaveKeyWithValue("account", acct.ID), HaveKeyWithValue("region", "EU"), HaveKeyWithValue("livemode", "true")))
+		Expect(authorized(acct)).To(BeTrue())
+		sim.ClearFaults()
+		clk.Step(11 * time.Minute)
+		change(ctx, record, func() { record.Data["note"] = "seen" })
+		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(record), record) }).ShouldNot(Succeed())
+		Expect(authorized(acct)).To(BeFalse())
 	})
 
-	It("does not claim to have erased scores", func(ctx context.Context) {
-		s := newStory(ctx)
+	It("does not give back a grant that another connection has taken over", func(ctx context.Context) {
+		acct := account("DE", true)
+		first := newStory(ctx).connected(ctx, "main", acct)
+		sim.SetFault(stripeFault("POST /oauth/deauthorize", 503))
+		Expect(k8s.Delete(ctx, first)).To(Succeed())
+		expectCondition(ctx, first, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
+		clk.Step(16 * time.Minute)
+		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(first), first) }).ShouldNot(Succeed())
+		sim.ClearFaults()
+		second := newStory(ctx).connected(ctx, "main", acct)
+		record := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: orphan.Name(string(first.UID))}}
+		clk.Step(11 * time.Minute)
+		change(ctx, record, func() { record.Data["note"] = "seen" })
+		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(record), record) }).ShouldNot(Succeed())
+		Expect(authorized(acct)).To(BeTrue())
+		expectCondition(ctx, second, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	})
+
+	It("has the engine erase scores when it is told to, and says what went", func(ctx context.Context) {
+		s, acct := newStory(ctx), account("DE", true)
 		c := s.connection(ctx, "main", func(c *v1alpha1.StripeConnection) { c.Spec.DeletionPolicy = v1alpha1.DeletionErase })
-		expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonAwaitingConsent)
-		remove(ctx, c)
-		Eventually(func() []string { return eventReasons(ctx, c) }).Should(ContainElement("ScoresRetained"))
+		consent(ctx, c, acct.ID)
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+		Expect(k8s.Delete(ctx, c)).To(Succeed())
+		var asked bus.Erasure
+		var revision uint64
+		Eventually(func() (err error) {
+			asked, revision, err = euBus.Erasures().Get(ctx, string(c.UID))
+			return err
+		}).Should(Succeed())
+		Expect(asked).To(And(HaveField("Workspace", s.ns+"/acme"), HaveField("Account", acct.ID), HaveField("Livemode", true)))
+		Expect(routeOf(ctx, acct)).To(BeNil(), "nothing new may come in behind it")
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
+		asked.DoneAt, asked.Customers, asked.Signals = clk.Now().Unix(), 7, 70
+		_, err := euBus.Erasures().Update(ctx, string(c.UID), asked, revision)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(c), c) }).ShouldNot(Succeed())
+		Eventually(func() []string { return eventReasons(ctx, c) }).Should(ContainElement("Erased"))
+		_, _, err = euBus.Erasures().Get(ctx, string(c.UID))
+		Expect(err).To(MatchError(bus.ErrNotFound))
+	})
+
+	It("leaves the request to an engine that is away", func(ctx context.Context) {
+		s, acct := newStory(ctx), account("DE", true)
+		c := s.connection(ctx, "main", func(c *v1alpha1.StripeConnection) { c.Spec.DeletionPolicy = v1alpha1.DeletionErase })
+		consent(ctx, c, acct.ID)
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+		Expect(k8s.Delete(ctx, c)).To(Succeed())
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
+		clk.Step(16 * time.Minute)
+		nudge(ctx, c)
+		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(c), c) }).ShouldNot(Succeed())
+		Eventually(func() []string { return eventReasons(ctx, c) }).Should(ContainElement("ErasurePending"))
+		_, _, err := euBus.Erasures().Get(ctx, string(c.UID))
+		Expect(err).NotTo(HaveOccurred())
 	})
 })
 

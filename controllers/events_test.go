@@ -12,6 +12,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/stripesim"
 )
 
 var _ = Describe("Arriving events", func() {
@@ -44,9 +45,12 @@ var _ = Describe("Arriving events", func() {
 
 	DescribeTable("that are rejected show why until a good one comes",
 		func(ctx context.Context, code string) {
-			c := newStory(ctx).connected(ctx, "main", account("DE", true))
+			acct := account("DE", true)
+			c := newStory(ctx).connected(ctx, "main", acct)
+			genuine, err := sim.Act(acct.ID, sim.Customers(acct.ID)[0].ID, stripesim.FailPayment)
+			Expect(err).NotTo(HaveOccurred())
 			now := clk.Now().Unix()
-			hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now - 3600, LastVerifiedAt: now - 3600, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code, SkewSeconds: 420})
+			hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code, LastRejectedEvent: genuine, SkewSeconds: 420})
 			expectCondition(ctx, c, v1alpha1.ConditionEventsVerified, metav1.ConditionFalse, code)
 			expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, code)
 			Expect(kstatusOf(c)).To(Equal(status.FailedStatus))
@@ -61,7 +65,7 @@ var _ = Describe("Arriving events", func() {
 	It("that anybody may have forged do not stop a connection that works", func(ctx context.Context) {
 		c := newStory(ctx).connected(ctx, "main", account("DE", true))
 		now := clk.Now().Unix()
-		hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 7, LastRejectedAt: now + 60, LastRejectedCode: v1alpha1.ReasonWebhookSig})
+		hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 7, LastRejectedAt: now + 7200, LastRejectedCode: v1alpha1.ReasonWebhookSig, LastRejectedEvent: "evt_thatStripeNeverSent"})
 		Eventually(func(g Gomega) {
 			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(c), c)).To(Succeed())
 			g.Expect(c.Status.Events.Rejected).To(Equal(int64(7)))

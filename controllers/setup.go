@@ -8,12 +8,12 @@
 //
 //	StripeConnection  Entitled            stripeconnection/workspace.go
 //	                  RegionPinned        stripeconnection/region.go
-//	                  Authorized          stripeconnection/credentials.go, offer.go, authorize.go, redeem.go, probe.go
+//	                  Authorized          stripeconnection/credentials.go, offer.go, authorize.go, redeem.go, probe.go, prove.go
 //	                  AccountActive       stripeconnection/account.go
 //	                  TokenFresh          stripeconnection/rotate.go
 //	                  EndpointRegistered  stripeconnection/endpoint.go
 //	                  EventsVerified      stripeconnection/health.go
-//	                  BackfillComplete    stripeconnection/backfill.go
+//	                  BackfillComplete    stripeconnection/backfill.go, interrupt.go
 //	                  CustomersMatched    stripeconnection/matching.go
 //	                  Ready               stripeconnection/conclude.go, with suspend.go and route.go
 //	Backfill          Complete, Ready     backfill/conclude.go
@@ -38,6 +38,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/controllers/backfill"
+	"github.com/kustiq/kustiq/controllers/orphan"
 	"github.com/kustiq/kustiq/controllers/stripeconnection"
 	"github.com/kustiq/kustiq/controllers/workspace"
 	"github.com/kustiq/kustiq/internal/bus"
@@ -76,14 +77,15 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
-// ManagerOptions are the options that the controllers rely on; the caller adds its own. Secrets are cached and watched
-// in the operator's namespace only, as its rights allow no others. Reads wait for the cache to have seen our own
+// ManagerOptions are the options that the controllers rely on; the caller adds its own. Secrets and ConfigMaps are cached and
+// watched in the operator's namespace only, as its rights allow no others. Reads wait for the cache to have seen our own
 // writes: a status or a token is never decided on from before the last reconcile.
 func ManagerOptions(operatorNamespace string) ctrl.Options {
 	return ctrl.Options{
 		Scheme: Scheme(),
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
+			&corev1.Secret{}:    {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
 		}},
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
 	}
@@ -102,6 +104,7 @@ func Setup(mgr ctrl.Manager, cfg Config) error {
 		addWorkspace,
 		addStripeConnection,
 		addBackfill,
+		addOrphan,
 		addMetrics,
 	} {
 		if err := add(ctx, mgr, cfg); err != nil {
@@ -131,7 +134,7 @@ func addStripeConnection(ctx context.Context, mgr ctrl.Manager, cfg Config) erro
 		InstallationID:    cfg.InstallationID,
 		Regions:           cfg.Regions,
 		API:               cfg.API,
-		Tokens:            tokenstore.New(mgr.GetClient(), cfg.OperatorNamespace, cfg.TokensVault),
+		Tokens:            tokenstore.New(mgr.GetClient(), cfg.OperatorNamespace, cfg.TokensVault).ReadingPast(mgr.GetAPIReader()),
 		BusVault:          cfg.BusVault,
 		Clock:             cfg.Clock,
 		Jitter:            cfg.Jitter,
@@ -140,6 +143,16 @@ func addStripeConnection(ctx context.Context, mgr ctrl.Manager, cfg Config) erro
 		return err
 	}
 	return r.SetupWithManager(ctx, mgr)
+}
+
+func addOrphan(_ context.Context, mgr ctrl.Manager, cfg Config) error {
+	r, err := orphan.New(orphan.Config{
+		Client: mgr.GetClient(), OperatorNamespace: cfg.OperatorNamespace, API: cfg.API, Clock: cfg.Clock, Jitter: cfg.Jitter,
+	})
+	if err != nil {
+		return err
+	}
+	return r.SetupWithManager(mgr)
 }
 
 func addBackfill(ctx context.Context, mgr ctrl.Manager, cfg Config) error {

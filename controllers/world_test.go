@@ -232,6 +232,22 @@ func probes(a *stripesim.Account) int {
 	return n
 }
 
+// authorized says whether the platform still holds the account's grant, as Stripe sees it.
+func authorized(a *stripesim.Account) bool {
+	GinkgoHelper()
+	request, err := http.NewRequest(http.MethodGet, stripeURL+"/v1/accounts/"+a.ID, nil)
+	Expect(err).NotTo(HaveOccurred())
+	key := platform.SecretKeyTest
+	if a.Livemode {
+		key = platform.SecretKeyLive
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	answer, err := http.DefaultClient.Do(request)
+	Expect(err).NotTo(HaveOccurred())
+	_ = answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
+}
+
 // taskLog stands in for the workers: it takes every task and remembers it.
 type taskLog struct {
 	mu  sync.Mutex

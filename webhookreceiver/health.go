@@ -72,6 +72,7 @@ func merge(older, newer bus.Health) bus.Health {
 	sum.AccountUpdatedAt = max(older.AccountUpdatedAt, newer.AccountUpdatedAt)
 	if newer.LastRejectedAt >= older.LastRejectedAt && newer.LastRejectedCode != "" {
 		sum.LastRejectedAt, sum.LastRejectedCode, sum.SkewSeconds = newer.LastRejectedAt, newer.LastRejectedCode, newer.SkewSeconds
+		sum.LastRejectedEvent = newer.LastRejectedEvent
 	}
 	return sum
 }

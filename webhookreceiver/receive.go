@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kustiq/kustiq/api/errcode"
@@ -85,6 +86,7 @@ func (r *Receiver) refuse(body []byte, failure error) *answer {
 			now := r.clock.Now().Unix()
 			r.health.note(route.Connection, func(h *bus.Health) {
 				h.LastRejectedAt, h.LastRejectedCode, h.SkewSeconds = now, string(errcode.WebhookSig), 0
+				h.LastRejectedEvent = claimedID(event.ID)
 				if isStale {
 					h.RejectedAge++
 					h.LastRejectedCode, h.SkewSeconds = string(errcode.WebhookStale), int64(late.Skew/time.Second)
@@ -108,11 +110,15 @@ func (r *Receiver) refuse(body []byte, failure error) *answer {
 
 // take routes a genuine event and makes its signals durable.
 func (r *Receiver) take(ctx context.Context, event *signal.Event, signedBy string) answer {
+	route, ok := r.table.route(event.Account, event.Livemode)
 	if event.Livemode && signedBy == "test" {
-		// Only the live endpoint's secret may speak for live data.
+		// Only the live endpoint's secret may speak for live data. Stripe never does this by itself: the platform's
+		// keys or URLs of the two modes were swapped.
+		if ok {
+			r.noteSwapped(route, event)
+		}
 		return received(ignoredMode)
 	}
-	route, ok := r.table.route(event.Account, event.Livemode)
 	if !ok {
 		if _, other := r.table.route(event.Account, !event.Livemode); other {
 			return received(ignoredMode)
@@ -168,6 +174,22 @@ func (r *Receiver) send(ctx context.Context, message bus.Message) (seen bool, er
 	return r.bus.PublishLive(ctx, message)
 }
 
+// noteSwapped tells of a genuine event that came over the other mode's endpoint.
+func (r *Receiver) noteSwapped(route bus.Route, event *signal.Event) {
+	now := r.clock.Now().Unix()
+	r.health.note(route.Connection, func(h *bus.Health) {
+		h.Ignored++
+		h.LastRejectedAt, h.LastRejectedCode, h.LastRejectedEvent, h.SkewSeconds = now, string(errcode.ModeMismatch), event.ID, 0
+	})
+}
+
+// withdrawn says whether an event tells that the grant behind the route is gone: one of our own platform, and not of an
+// earlier time, after which the account was connected again.
+func (r *Receiver) withdrawn(route bus.Route, event *signal.Event) bool {
+	return event.Type == "account.application.deauthorized" && event.Created >= route.Since &&
+		event.Application != "" && event.Application == r.table.clientOf(event.Livemode)
+}
+
 // note counts a genuine event for its connection.
 func (r *Receiver) note(route bus.Route, event *signal.Event, o outcome) {
 	now := r.clock.Now().Unix()
@@ -182,10 +204,10 @@ func (r *Receiver) note(route bus.Route, event *signal.Event, o outcome) {
 		default:
 			h.Ignored++
 		}
-		switch event.Type {
-		case "account.application.deauthorized":
+		switch {
+		case r.withdrawn(route, event):
 			h.DeauthorizedAt = max(h.DeauthorizedAt, event.Created)
-		case "account.updated":
+		case event.Type == "account.updated":
 			h.AccountUpdatedAt = max(h.AccountUpdatedAt, event.Created)
 		}
 	})
@@ -193,6 +215,18 @@ func (r *Receiver) note(route bus.Route, event *signal.Event, o outcome) {
 
 func unavailableFor(why string) answer {
 	return answer{outcome: unavailable, status: http.StatusServiceUnavailable, retryAfter: "5", message: why + ": send it again later"}
+}
+
+// claimedID keeps the id that a request of unproven origin claims, when it reads like one of Stripe's.
+func claimedID(id string) string {
+	if len(id) > 255 || !strings.HasPrefix(id, "evt_") || strings.ContainsFunc(id, notOfAnID) {
+		return ""
+	}
+	return id
+}
+
+func notOfAnID(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '_'
 }
 
 func eventID(event *signal.Event) string {

@@ -84,7 +84,7 @@ func start(t *testing.T, change func(*Options)) *bench {
 
 func (b *bench) publishEndpoint(mode string, idsAndSecrets ...string) {
 	b.t.Helper()
-	endpoint := bus.Endpoint{ID: idsAndSecrets[len(idsAndSecrets)-2]}
+	endpoint := bus.Endpoint{ID: idsAndSecrets[len(idsAndSecrets)-2], ClientID: "ca_" + mode}
 	for i := 0; i < len(idsAndSecrets); i += 2 {
 		sealed, err := b.vault.Seal([]byte(idsAndSecrets[i+1]), "endpoint/"+idsAndSecrets[i])
 		if err != nil {
@@ -276,9 +276,71 @@ func TestHealthAddsUpOverFlushesAndReplicas(t *testing.T) {
 	got, _, err := b.bus.Health().Get(t.Context(), "uid-1")
 	want := bus.Health{
 		Accepted: 2, Duplicates: 1, RejectedAge: 1, LastEventAt: now.Unix(), LastVerifiedAt: now.Unix(),
-		LastRejectedAt: now.Unix(), LastRejectedCode: "ERR_WEBHOOK_STALE", SkewSeconds: 3600,
+		LastRejectedAt: now.Unix(), LastRejectedCode: "ERR_WEBHOOK_STALE", LastRejectedEvent: "evt_1", SkewSeconds: 3600,
 	}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+}
+
+// heard is the health of the one connection after everything so far.
+func (b *bench) heard() bus.Health {
+	b.t.Helper()
+	b.receiver.health.flush(b.t.Context(), b.bus.Health(), slog.New(slog.DiscardHandler))
+	h, _, err := b.bus.Health().Get(b.t.Context(), "uid-1")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return h
+}
+
+func TestAWithdrawnGrantIsOursAndNotOfAnEarlierTime(t *testing.T) {
+	b := start(t, nil)
+	route := bus.Route{Workspace: "ns/w", Connection: "uid-1", Account: "acct_1", Livemode: true, Since: now.Unix() - 60}
+	if _, err := b.bus.Routes().Put(t.Context(), bus.RouteKey("acct_1", true), route); err != nil {
+		t.Fatal(err)
+	}
+	gomega.NewWithT(t).Eventually(func() int64 {
+		r, _ := b.receiver.table.route("acct_1", true)
+		return r.Since
+	}).Should(gomega.Equal(route.Since))
+	withdraw := func(id, client string, created int64) {
+		t.Helper()
+		body := fmt.Sprintf(`{"id":%q,"object":"event","type":"account.application.deauthorized","account":"acct_1","created":%d,"livemode":true,
+		"data":{"object":{"id":%q,"object":"application","name":"Kustiq"}}}`, id, created, client)
+		if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", now)); w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	withdraw("evt_1", "ca_of_somebody_else", now.Unix())
+	withdraw("evt_2", "ca_test", now.Unix())
+	withdraw("evt_3", "ca_live", route.Since-1)
+	if got := b.heard().DeauthorizedAt; got != 0 {
+		t.Fatalf("a grant that is not this one counts as withdrawn at %d", got)
+	}
+	withdraw("evt_4", "ca_live", now.Unix()-5)
+	if got := b.heard().DeauthorizedAt; got != now.Unix()-5 {
+		t.Fatalf("withdrawn at %d", got)
+	}
+}
+
+func TestALiveEventOverTheTestEndpointIsTold(t *testing.T) {
+	b := start(t, nil)
+	body := failedInvoice("evt_1", "acct_1", true)
+	if w := b.post("/webhooks/stripe/test", body, sign(body, "whsec_test", now)); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if h := b.heard(); h.LastRejectedCode != "ERR_MODE_MISMATCH" || h.Accepted != 0 || h.LastVerifiedAt != 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestWhatARejectedRequestClaimsToBe(t *testing.T) {
+	for id, want := range map[string]string{
+		"evt_1NG8Du2eZvKYlo2C": "evt_1NG8Du2eZvKYlo2C", "": "", "cus_1": "", "evt_../../secret": "", "evt_a b": "", "evt_" + strings.Repeat("x", 300): "",
+	} {
+		if got := claimedID(id); got != want {
+			t.Errorf("%q is kept as %q", id, got)
+		}
 	}
 }

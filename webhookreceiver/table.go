@@ -18,10 +18,12 @@ type table struct {
 	ready   bool
 	routes  map[string]bus.Route
 	secrets map[string][]string
+	// clients are the platforms' client ids by mode.
+	clients map[string]string
 }
 
 func newTable(v *vault.Vault, log *slog.Logger) *table {
-	return &table{vault: v, log: log, routes: map[string]bus.Route{}, secrets: map[string][]string{}}
+	return &table{vault: v, log: log, routes: map[string]bus.Route{}, secrets: map[string][]string{}, clients: map[string]string{}}
 }
 
 // load reads everything once, so that the first request finds it.
@@ -64,7 +66,9 @@ func (t *table) setRoute(key string, route *bus.Route) {
 
 func (t *table) setEndpoint(mode string, endpoint *bus.Endpoint) {
 	var secrets []string
+	client := ""
 	if endpoint != nil {
+		client = endpoint.ClientID
 		for i, sealed := range endpoint.Secrets {
 			if i >= len(endpoint.SecretIDs) {
 				break
@@ -79,7 +83,7 @@ func (t *table) setEndpoint(mode string, endpoint *bus.Endpoint) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.secrets[mode] = secrets
+	t.secrets[mode], t.clients[mode] = secrets, client
 }
 
 func (t *table) route(account string, livemode bool) (bus.Route, bool) {
@@ -87,6 +91,13 @@ func (t *table) route(account string, livemode bool) (bus.Route, bool) {
 	defer t.mu.RUnlock()
 	route, ok := t.routes[bus.RouteKey(account, livemode)]
 	return route, ok
+}
+
+// clientOf is the client id of a mode's platform; "" while it is unknown.
+func (t *table) clientOf(livemode bool) string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.clients[bus.ModeToken(livemode)]
 }
 
 func (t *table) secretsOf(mode string) []string {

@@ -19,7 +19,7 @@ const (
 // Backfill.
 // +kubebuilder:validation:XValidation:rule="self.connectionRef.name == oldSelf.connectionRef.name",message="connectionRef cannot be changed: create another Backfill"
 // +kubebuilder:validation:XValidation:rule="has(self.ttlAfterFinished) == has(oldSelf.ttlAfterFinished) && (!has(self.ttlAfterFinished) || duration(self.ttlAfterFinished) == duration(oldSelf.ttlAfterFinished))",message="ttlAfterFinished cannot be changed: delete the Backfill when it is no longer needed"
-// +kubebuilder:validation:XValidation:rule="has(self.since) == has(oldSelf.since)",message="since cannot be added or removed: create another Backfill"
+// +kubebuilder:validation:XValidation:rule="has(self.since) == has(oldSelf.since) && (!has(self.since) || self.since == oldSelf.since)",message="since cannot be changed: create another Backfill"
 type BackfillSpec struct {
 	// ConnectionRef names the StripeConnection in the same namespace.
 	ConnectionRef LocalRef `json:"connectionRef"`
@@ -31,7 +31,6 @@ type BackfillSpec struct {
 	// Since leaves out what happened before that time; the window still bounds what is read. Unset reads the whole window.
 	// The catch-up of a connection that was interrupted sets it.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="since cannot be changed: create another Backfill"
 	Since *metav1.Time `json:"since,omitempty"`
 	// TTLAfterFinished is how long a finished Backfill is kept, in whole hours, minutes and seconds such as 24h or 1h30m.
 	// Unset keeps it. A text that does not read as a duration must never be stored: the operator lists all Backfills at

@@ -51,6 +51,8 @@ const (
 	ReasonAccountTaken = "AccountTaken"
 	// ReasonPlatformCredentialsMissing surfaces when the region's platform credentials are not in their Secret.
 	ReasonPlatformCredentialsMissing = "PlatformCredentialsMissing"
+	// ReasonPlatformCredentialsRejected surfaces when Stripe refuses the platform's own key. EndpointRegistered may carry it.
+	ReasonPlatformCredentialsRejected = "PlatformCredentialsRejected"
 	// ReasonStripe401 surfaces when Stripe no longer honours the grant.
 	ReasonStripe401 = "ERR_ST_401"
 	// ReasonStripe403 surfaces when the grant lacks a permission.
@@ -97,7 +99,7 @@ const (
 	ReasonVerified = "Verified"
 	// ReasonAwaitingFirstEvent surfaces, with status True, until the first event arrives.
 	ReasonAwaitingFirstEvent = "AwaitingFirstEvent"
-	// ReasonWebhookSig surfaces when a signature does not verify and no genuine event came for long.
+	// ReasonWebhookSig surfaces when an event that Stripe knows arrives with a signature that does not verify.
 	ReasonWebhookSig = "ERR_WEBHOOK_SIG"
 	// ReasonWebhookStale surfaces when genuine events are more than 300 s away from our clock.
 	ReasonWebhookStale = "ERR_WEBHOOK_STALE"

@@ -224,7 +224,7 @@ type StripeConnectionStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=strc,categories=kustiq
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 245",message="name must have at most 245 characters: the first Backfill is called NAME-initial"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 230",message="name must have at most 230 characters: its Backfills are called NAME-initial and NAME-catchup-TIME"
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.status.region`
 // +kubebuilder:printcolumn:name="Account",type=string,JSONPath=`.status.accountID`

@@ -75,12 +75,31 @@ func (r *Reconciler) loadToken(ctx context.Context, s *scope) error {
 // saveToken keeps a token, in memory too until the cluster has it: Stripe gives each one only once.
 func (r *Reconciler) saveToken(ctx context.Context, s *scope, token tokenstore.Record) error {
 	r.memory.change(s.uid, func(m *remembered) { m.unsaved = &token })
-	if err := r.Tokens.Save(ctx, s.uid, token); err != nil {
+	saved, err := r.Tokens.Save(ctx, s.uid, token)
+	if errors.Is(err, tokenstore.ErrConflict) {
+		saved, err = r.resolveToken(ctx, s.uid, token)
+	}
+	if err != nil {
 		return err
 	}
 	r.memory.change(s.uid, func(m *remembered) { m.unsaved = nil })
-	s.token = &token
+	s.token = &saved
 	return nil
+}
+
+// resolveToken settles a token that somebody else has written too: another operator's, when there were two for a moment,
+// or the same one sealed again under a new key. The higher generation stays.
+func (r *Reconciler) resolveToken(ctx context.Context, uid string, token tokenstore.Record) (tokenstore.Record, error) {
+	found, err := r.Tokens.LoadDirect(ctx, uid)
+	switch {
+	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnreadable):
+		found = tokenstore.Record{}
+	case err != nil:
+		return token, err
+	case found.Generation > token.Generation:
+		return found, nil
+	}
+	return r.Tokens.Save(ctx, uid, token.Replaces(found))
 }
 
 // describeToken copies to the status what may be shown of the token.

@@ -3,6 +3,7 @@ package stripeconnection
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -64,23 +65,37 @@ func (r *Reconciler) createInitial(ctx context.Context, s *scope) (*v1alpha1.Bac
 	return initial, nil
 }
 
-// judgeBackfills sums up: one that succeeded is enough, else the newest decides.
+// judgeBackfills sums up. Of the connection's own Backfills, the first and the catch-ups, the newest must succeed; a
+// replay since then stands in for it when it succeeds, or when it has failed. Replays beyond that change nothing.
+// Without one of the connection's own, any that succeeded is enough, else the newest decides.
 func judgeBackfills(s *scope, list []v1alpha1.Backfill) error {
 	if len(list) == 0 {
 		return judgeNoBackfill(s)
 	}
-	newest := &list[0]
-	for i := range list {
-		if list[i].Status.Phase == v1alpha1.BackfillSucceeded {
-			s.conditions.True(v1alpha1.ConditionBackfillComplete, v1alpha1.ReasonComplete, fmt.Sprintf(
-				"Backfill %s has read the declared history.", list[i].Name))
-			return nil
+	own := func(b *v1alpha1.Backfill) bool { return metav1.IsControlledBy(b, s.conn) }
+	slices.SortStableFunc(list, func(a, b v1alpha1.Backfill) int { // newest first; of one second, our own last
+		if order := b.CreationTimestamp.Compare(a.CreationTimestamp.Time); order != 0 || own(&a) == own(&b) {
+			return order
 		}
-		if newest.CreationTimestamp.Before(&list[i].CreationTimestamp) {
-			newest = &list[i]
+		if own(&a) {
+			return 1
+		}
+		return -1
+	})
+	deciding := &list[0]
+	for i := range list {
+		switch b := &list[i]; {
+		case b.Status.Phase == v1alpha1.BackfillSucceeded:
+			s.conditions.True(v1alpha1.ConditionBackfillComplete, v1alpha1.ReasonComplete, fmt.Sprintf(
+				"Backfill %s has read the declared history.", b.Name))
+			return nil
+		case own(b) && b.Status.Phase != v1alpha1.BackfillFailed:
+			return judgeBackfill(b, s.now)
+		case own(b):
+			return judgeBackfill(deciding, s.now)
 		}
 	}
-	return judgeBackfill(newest, s.now)
+	return judgeBackfill(deciding, s.now)
 }
 
 func judgeNoBackfill(s *scope) error {

@@ -27,6 +27,7 @@ var declared = []string{
 // conclude turns what the steps found into conditions and writes the status, once. Transitions become Events when the
 // status is written, so that an Event never tells what the resource does not show.
 func (r *Reconciler) conclude(ctx context.Context, s *scope, stops []step.Stop) error {
+	s.status.Handled.ReconcileAt = s.asked(v1alpha1.ReconcileAtAnnotation)
 	settleConditions(s.conditions, stops)
 	sumUp(s.conditions, stops)
 	return r.writeStatus(ctx, s)

@@ -58,6 +58,9 @@ type Config struct {
 	BusVault *vault.Vault
 	Clock    clock.Clock
 	Jitter   step.Jitter
+
+	// pacer is New's.
+	pacer *pacer
 }
 
 func (c Config) check() error {
@@ -90,6 +93,7 @@ func New(c Config) (*Reconciler, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	c.pacer = newPacer()
 	r := &Reconciler{Config: c, endpoints: newEndpointKeeper(c), memory: newMemory()}
 	r.setUp = []step.Step[*scope]{
 		{Name: "entitle", Condition: v1alpha1.ConditionEntitled, Run: r.entitle},
@@ -104,6 +108,7 @@ func New(c Config) (*Reconciler, error) {
 		{Name: "judge account", Condition: v1alpha1.ConditionAccountActive, Run: r.judgeAccount, Aside: true},
 		{Name: "register endpoint", Condition: v1alpha1.ConditionEndpointRegistered, Run: r.registerEndpoint},
 		{Name: "route", Condition: v1alpha1.ConditionReady, Run: r.route, Always: true},
+		{Name: "interrupt", Condition: v1alpha1.ConditionBackfillComplete, Run: r.interrupt, Always: true, Aside: true},
 		{Name: "backfill", Condition: v1alpha1.ConditionBackfillComplete, Run: r.backfill, Always: true, Aside: true},
 		{Name: "hear of events", Condition: v1alpha1.ConditionEventsVerified, Run: r.hearOfEvents, Always: true, Aside: true},
 		{Name: "match", Condition: v1alpha1.ConditionCustomersMatched, Run: r.match, Always: true, Aside: true},
@@ -112,6 +117,7 @@ func New(c Config) (*Reconciler, error) {
 		{Name: "withdraw route", Condition: v1alpha1.ConditionReady, Run: r.withdrawRoute},
 		{Name: "deauthorize", Condition: v1alpha1.ConditionReady, Run: r.deauthorize},
 		{Name: "delete token", Condition: v1alpha1.ConditionReady, Run: r.deleteToken},
+		{Name: "erase scores", Condition: v1alpha1.ConditionReady, Run: r.erase},
 		{Name: "clear bus", Condition: v1alpha1.ConditionReady, Run: r.clearBus},
 		{Name: "release endpoint", Condition: v1alpha1.ConditionReady, Run: r.releaseEndpoint},
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
@@ -31,22 +30,6 @@ func TestRegionOfCountry(t *testing.T) {
 	}
 	if got := len(europeans); got != 32 { // 27 of the EU, 3 more of the EEA, the UK and Switzerland
 		t.Errorf("%d countries belong to EU", got)
-	}
-}
-
-func TestPlatformFrom(t *testing.T) {
-	secret := &corev1.Secret{Data: map[string][]byte{
-		"client-id-live": []byte("ca_live\n"), "secret-key-live": []byte(" sk_live "), "client-id-test": []byte("ca_test"), "secret-key-test": []byte("  "), "flavor": []byte("app\n"),
-	}}
-	got, missing := platformFrom(secret, live)
-	if want := (stripeapi.Platform{ClientID: "ca_live", SecretKey: "sk_live", Flavor: stripeapi.FlavorApp}); got != want || len(missing) > 0 {
-		t.Errorf("live: %v, missing %v", got, missing)
-	}
-	if _, missing = platformFrom(secret, test); !slices.Equal(missing, []string{"secret-key-test"}) {
-		t.Errorf("test: missing %v", missing)
-	}
-	if _, missing = platformFrom(&corev1.Secret{}, test); len(missing) != 2 {
-		t.Errorf("no Secret: missing %v", missing)
 	}
 }
 
@@ -138,61 +121,164 @@ func TestPlanEndpoint(t *testing.T) {
 	meta := func(key, value string) func(*stripeapi.Endpoint) {
 		return func(e *stripeapi.Endpoint) { e.Metadata[key] = value }
 	}
-	others := func(n int) []stripeapi.Endpoint {
-		return slices.Repeat([]stripeapi.Endpoint{endpoint("we_other", meta(metaInstallation, "another"))}, n)
+	changed := func(change func(*stripeapi.Endpoint)) []stripeapi.Endpoint {
+		return []stripeapi.Endpoint{endpoint("we_1", change)}
 	}
+	held := heldEndpoint{Endpoint: bus.Endpoint{ID: "we_1", SecretIDs: []string{"we_1"}}}
+	replacing := heldEndpoint{Endpoint: bus.Endpoint{ID: "we_1", SecretIDs: []string{"we_1", "we_0"}}, Retiring: &retiringEndpoint{ID: "we_0"}, RotatedFor: "now"}
+	replaced := replacing
+	replaced.Retiring = &retiringEndpoint{ID: "we_0", Removed: true}
 	for name, tc := range map[string]struct {
-		listed []stripeapi.Endpoint
-		held   string
-		want   endpointPlan
+		listed   []stripeapi.Endpoint
+		held     heldEndpoint
+		rotation string
+		want     endpointPlan
 	}{
-		"none":                        {nil, "", endpointPlan{}},
-		"as declared":                 {[]stripeapi.Endpoint{endpoint("we_1")}, "we_1", endpointPlan{keep: "we_1"}},
-		"ours, secret unknown":        {[]stripeapi.Endpoint{endpoint("we_1")}, "", endpointPlan{remove: []string{"we_1"}}},
-		"held one gone":               {nil, "we_1", endpointPlan{}},
-		"left over beside it":         {[]stripeapi.Endpoint{endpoint("we_0"), endpoint("we_1")}, "we_1", endpointPlan{keep: "we_1", remove: []string{"we_0"}}},
-		"another installation's":      {[]stripeapi.Endpoint{endpoint("we_1", meta(metaInstallation, "x"))}, "we_1", endpointPlan{}},
-		"another region's":            {[]stripeapi.Endpoint{endpoint("we_1", meta(metaRegion, "us"))}, "we_1", endpointPlan{}},
-		"another mode's":              {[]stripeapi.Endpoint{endpoint("we_1", meta(metaMode, "test"))}, "we_1", endpointPlan{}},
-		"disabled":                    {[]stripeapi.Endpoint{endpoint("we_1", func(e *stripeapi.Endpoint) { e.Status = "disabled" })}, "we_1", endpointPlan{keep: "we_1", repair: "EndpointDisabled"}},
-		"elsewhere":                   {[]stripeapi.Endpoint{endpoint("we_1", func(e *stripeapi.Endpoint) { e.URL = "https://old.example" })}, "we_1", endpointPlan{keep: "we_1", repair: "EndpointDrift"}},
-		"an event missing":            {[]stripeapi.Endpoint{endpoint("we_1", func(e *stripeapi.Endpoint) { e.Events = e.Events[1:] })}, "we_1", endpointPlan{keep: "we_1", repair: "EndpointDrift"}},
-		"events in another order":     {[]stripeapi.Endpoint{endpoint("we_1", func(e *stripeapi.Endpoint) { e.Events = slices.Sorted(slices.Values(e.Events)) })}, "we_1", endpointPlan{keep: "we_1"}},
-		"of another API version":      {[]stripeapi.Endpoint{endpoint("we_1", func(e *stripeapi.Endpoint) { e.APIVersion = "2020-08-27" })}, "we_1", endpointPlan{remove: []string{"we_1"}}},
-		"no room":                     {others(16), "", endpointPlan{full: true}},
-		"no room, but a left-over":    {append(others(15), endpoint("we_0")), "", endpointPlan{full: true, remove: []string{"we_0"}}},
-		"no room, and none is needed": {append(others(15), endpoint("we_1")), "we_1", endpointPlan{keep: "we_1"}},
+		"none":                     {want: endpointPlan{create: true}},
+		"as declared":              {listed: []stripeapi.Endpoint{endpoint("we_1")}, held: held, want: endpointPlan{keep: "we_1"}},
+		"ours, secret unknown":     {listed: []stripeapi.Endpoint{endpoint("we_1")}, want: endpointPlan{create: true, strays: []string{"we_1"}}},
+		"held one gone":            {held: held, want: endpointPlan{create: true}},
+		"left over beside it":      {listed: []stripeapi.Endpoint{endpoint("we_0"), endpoint("we_1")}, held: held, want: endpointPlan{keep: "we_1", strays: []string{"we_0"}}},
+		"another installation's":   {listed: changed(meta(metaInstallation, "x")), held: held, want: endpointPlan{create: true}},
+		"another region's":         {listed: changed(meta(metaRegion, "us")), held: held, want: endpointPlan{create: true}},
+		"another mode's":           {listed: changed(meta(metaMode, "test")), held: held, want: endpointPlan{create: true}},
+		"disabled":                 {listed: changed(func(e *stripeapi.Endpoint) { e.Status = "disabled" }), held: held, want: endpointPlan{keep: "we_1", repair: "EndpointDisabled"}},
+		"elsewhere":                {listed: changed(func(e *stripeapi.Endpoint) { e.URL = "https://old.example" }), held: held, want: endpointPlan{keep: "we_1", repair: "EndpointDrift"}},
+		"an event missing":         {listed: changed(func(e *stripeapi.Endpoint) { e.Events = e.Events[1:] }), held: held, want: endpointPlan{keep: "we_1", repair: "EndpointDrift"}},
+		"events in another order":  {listed: changed(func(e *stripeapi.Endpoint) { e.Events = slices.Sorted(slices.Values(e.Events)) }), held: held, want: endpointPlan{keep: "we_1"}},
+		"of another API version":   {listed: changed(func(e *stripeapi.Endpoint) { e.APIVersion = "2020-08-27" }), held: held, want: endpointPlan{keep: "we_1", create: true}},
+		"a new secret asked for":   {listed: []stripeapi.Endpoint{endpoint("we_1")}, held: held, rotation: "now", want: endpointPlan{keep: "we_1", create: true}},
+		"being replaced":           {listed: []stripeapi.Endpoint{endpoint("we_0"), endpoint("we_1")}, held: replacing, rotation: "again", want: endpointPlan{keep: "we_1"}},
+		"replaced, one comes back": {listed: []stripeapi.Endpoint{endpoint("we_0"), endpoint("we_1")}, held: replaced, want: endpointPlan{keep: "we_1", strays: []string{"we_0"}}},
 	} {
-		got := planEndpoint(tc.listed, tc.held, spec)
-		if got.keep != tc.want.keep || got.repair != tc.want.repair || got.full != tc.want.full || !slices.Equal(got.remove, tc.want.remove) {
+		got := planEndpoint(tc.listed, tc.held, spec, tc.rotation)
+		if got.keep != tc.want.keep || got.repair != tc.want.repair || got.create != tc.want.create || !slices.Equal(got.strays, tc.want.strays) {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
 	}
 }
 
+func TestASecretIsReplacedByOverlap(t *testing.T) {
+	first := heldEndpoint{Endpoint: bus.Endpoint{ID: "we_1", SecretIDs: []string{"we_1"}, Secrets: [][]byte{{1}}, Generation: 1}}
+	made := first.replacedBy("we_1", "uid/now", noon)
+	made.ID, made.SecretIDs, made.Secrets = "we_2", []string{"we_2", "we_1"}, [][]byte{{2}, {1}}
+	switch {
+	case made.wants("uid/now"), made.wants("uid/again"):
+		t.Error("a request is granted twice")
+	case made.due(noon.Add(secretOverlap - time.Second)), !made.due(noon.Add(secretOverlap)):
+		t.Error("the endpoint before leaves at another time than after the overlap")
+	}
+	after := made.without("we_1")
+	if after.Retiring != nil || !slices.Equal(after.SecretIDs, []string{"we_2"}) || len(after.Secrets) != 1 || after.Secrets[0][0] != 2 {
+		t.Errorf("left with %+v", after)
+	}
+	if !after.wants("uid/again") {
+		t.Error("no further secret can be asked for")
+	}
+	if lost := first.replacedBy("", "", noon); lost.Retiring == nil || !lost.Retiring.Removed || !lost.due(noon.Add(secretAfterlife)) {
+		t.Errorf("what a removed endpoint signed last is refused: %+v", lost)
+	}
+	if len(first.SecretIDs) != 1 || first.Retiring != nil {
+		t.Error("the value that was replaced has changed")
+	}
+}
+
 func TestJudgeEvents(t *testing.T) {
+	failing := []metav1.Condition{{Type: v1alpha1.ConditionEventsVerified, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonWebhookSig, LastTransitionTime: metav1.Unix(20, 0)}}
 	for name, tc := range map[string]struct {
 		health bus.Health
+		before []metav1.Condition
 		reason string // of the stop; "" when the condition is True
 		shown  string
 	}{
-		"nothing yet":             {bus.Health{}, "", v1alpha1.ReasonAwaitingFirstEvent},
-		"a good one":              {bus.Health{LastVerifiedAt: 10}, "", v1alpha1.ReasonVerified},
-		"a bad one":               {bus.Health{LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG"}, v1alpha1.ReasonWebhookSig, ""},
-		"bad since":               {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_STALE"}, v1alpha1.ReasonWebhookStale, ""},
-		"forged after a good one": {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 9 + 3600, LastRejectedCode: "ERR_WEBHOOK_SIG"}, "", v1alpha1.ReasonVerified},
-		"only bad for an hour":    {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10 + 3600, LastRejectedCode: "ERR_WEBHOOK_SIG"}, v1alpha1.ReasonWebhookSig, ""},
-		"good again":              {bus.Health{LastVerifiedAt: 11, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG"}, "", v1alpha1.ReasonVerified},
-		"the other mode":          {bus.Health{LastRejectedAt: 10, LastRejectedCode: "ERR_MODE_MISMATCH"}, v1alpha1.ReasonModeMismatch, ""},
-		"a code nobody knows yet": {bus.Health{LastRejectedAt: 10}, v1alpha1.ReasonWebhookSig, ""},
+		"nothing yet":                  {bus.Health{}, nil, "", v1alpha1.ReasonAwaitingFirstEvent},
+		"a good one":                   {bus.Health{LastVerifiedAt: 10}, nil, "", v1alpha1.ReasonVerified},
+		"stale since":                  {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_STALE"}, nil, v1alpha1.ReasonWebhookStale, ""},
+		"good again":                   {bus.Health{LastVerifiedAt: 11, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_STALE"}, nil, "", v1alpha1.ReasonVerified},
+		"of the other mode":            {bus.Health{LastRejectedAt: 10, LastRejectedCode: "ERR_MODE_MISMATCH"}, nil, v1alpha1.ReasonModeMismatch, ""},
+		"forged, naming no event":      {bus.Health{LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG"}, nil, "", v1alpha1.ReasonAwaitingFirstEvent},
+		"forged, naming another":       {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG", LastRejectedEvent: "evt_unknown"}, nil, "", v1alpha1.ReasonVerified},
+		"genuine, and does not verify": {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG", LastRejectedEvent: "evt_known"}, nil, v1alpha1.ReasonWebhookSig, ""},
+		"forged meanwhile":             {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 30, LastRejectedCode: "ERR_WEBHOOK_SIG", LastRejectedEvent: "evt_unknown"}, failing, v1alpha1.ReasonWebhookSig, ""},
+		"forged after it was mended":   {bus.Health{LastVerifiedAt: 25, LastRejectedAt: 30, LastRejectedCode: "ERR_WEBHOOK_SIG", LastRejectedEvent: "evt_unknown"}, failing, "", v1alpha1.ReasonVerified},
 	} {
-		s := &scope{conditions: kube.NewConditions(nil, 1, noon)}
-		err := judgeEvents(s, tc.health)
+		s := &scope{conditions: kube.NewConditions(tc.before, 1, noon), uid: "u", token: &tokenstore.Record{}, now: noon}
+		r := &Reconciler{memory: newMemory()}
+		r.memory.change("u", func(m *remembered) {
+			m.claim = claimedEvent{event: tc.health.LastRejectedEvent, known: tc.health.LastRejectedEvent == "evt_known"}
+		})
+		err := r.judgeEvents(t.Context(), s, tc.health)
 		if got := step.OutcomeOf(err).Reason; got != tc.reason {
 			t.Errorf("%s: stopped by %q, want %q", name, got, tc.reason)
 		}
 		if tc.reason == "" && s.conditions.Get(v1alpha1.ConditionEventsVerified).Reason != tc.shown {
 			t.Errorf("%s: %+v", name, s.conditions.Get(v1alpha1.ConditionEventsVerified))
+		}
+	}
+}
+
+func TestASkewIsTold(t *testing.T) {
+	for skew, want := range map[int64]string{420: "420 s behind ours", -301: "301 s ahead of ours"} {
+		err := rejected(bus.Health{LastRejectedCode: "ERR_WEBHOOK_STALE", SkewSeconds: skew})
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: %v", skew, err)
+		}
+	}
+}
+
+func TestInterruptedSince(t *testing.T) {
+	connected := noon.Add(-time.Hour)
+	for name, tc := range map[string]struct {
+		scope  scope
+		health bus.Health
+		want   time.Time
+	}{
+		"nothing is wrong":             {},
+		"withdrawn":                    {scope: scope{withdraw: true}, want: noon.Add(-interruptMargin)},
+		"found lost":                   {scope: scope{lost: true}, want: noon.Add(-unnoticed)},
+		"told lost, and late":          {scope: scope{lost: true}, health: bus.Health{DeauthorizedAt: noon.Add(-30 * time.Minute).Unix()}, want: noon.Add(-30*time.Minute - interruptMargin)},
+		"told of an earlier time":      {scope: scope{lost: true}, health: bus.Health{DeauthorizedAt: 1}, want: connected},
+		"withdrawn as it is connected": {scope: scope{withdraw: true, now: connected}, want: connected},
+	} {
+		s := tc.scope
+		if s.now.IsZero() {
+			s.now = noon
+		}
+		s.status = &v1alpha1.StripeConnectionStatus{ConnectedAt: timeOf(connected)}
+		got := interruptedSince(&s, tc.health)
+		if (got == nil) != tc.want.IsZero() || (got != nil && !got.Time.Equal(tc.want)) {
+			t.Errorf("%s: %v, want %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestWindowFor(t *testing.T) {
+	for gap, want := range map[time.Duration]v1alpha1.Window{
+		time.Hour: v1alpha1.Window30d, 29 * day: v1alpha1.Window30d, 30 * day: v1alpha1.Window90d, 89 * day: v1alpha1.Window90d, 90 * day: v1alpha1.WindowAllTime,
+	} {
+		if got := windowFor(gap); got != want {
+			t.Errorf("%s: %s, want %s", gap, got, want)
+		}
+	}
+}
+
+func TestJudgeMatches(t *testing.T) {
+	for name, tc := range map[string]struct {
+		counts bus.Matches
+		want   string
+	}{
+		"no profiles":      {bus.Matches{Unmatched: 10}, v1alpha1.ReasonNoProfiles},
+		"no customers yet": {bus.Matches{Profiles: 10}, v1alpha1.ReasonMatched},
+		"enough":           {bus.Matches{Profiles: 10, Matched: 90, Review: 5, Unmatched: 5}, v1alpha1.ReasonMatched},
+		"too few":          {bus.Matches{Profiles: 10, Matched: 89, Review: 6, Unmatched: 5}, v1alpha1.ReasonMatchLow},
+	} {
+		s := &scope{conditions: kube.NewConditions(nil, 1, noon), status: &v1alpha1.StripeConnectionStatus{}}
+		got := step.OutcomeOf(judgeMatches(s, tc.counts)).Reason
+		if condition := s.conditions.Get(v1alpha1.ConditionCustomersMatched); condition != nil {
+			got = condition.Reason
+		}
+		if got != tc.want || s.status.Matches.Review != tc.counts.Review {
+			t.Errorf("%s: %s with %+v, want %s", name, got, s.status.Matches, tc.want)
 		}
 	}
 }
@@ -204,6 +290,14 @@ func TestJudgeBackfills(t *testing.T) {
 		b.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionComplete, Reason: reason}}
 		return b
 	}
+	conn := &v1alpha1.StripeConnection{}
+	conn.UID = "u"
+	own := func(b v1alpha1.Backfill) v1alpha1.Backfill {
+		b.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(conn, v1alpha1.GroupVersion.WithKind("StripeConnection"))}
+		return b
+	}
+	catchUp := own(backfill("catch-up", v1alpha1.BackfillRunning, 30*time.Minute, v1alpha1.ReasonInProgress))
+	missed := own(backfill("missed", v1alpha1.BackfillFailed, 30*time.Minute, v1alpha1.ReasonFailed))
 	running := backfill("running", v1alpha1.BackfillRunning, time.Minute, v1alpha1.ReasonInProgress)
 	failed := backfill("failed", v1alpha1.BackfillFailed, time.Hour, v1alpha1.ReasonFailed)
 	done := backfill("done", v1alpha1.BackfillSucceeded, 2*time.Hour, v1alpha1.ReasonSucceeded)
@@ -218,6 +312,10 @@ func TestJudgeBackfills(t *testing.T) {
 		"failed":                 {[]v1alpha1.Backfill{failed}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
 		"failed, then replayed":  {[]v1alpha1.Backfill{failed, running}, "", v1alpha1.ReasonInProgress, step.Waiting},
 		"done, then replayed":    {[]v1alpha1.Backfill{done, running, failed}, "", v1alpha1.ReasonComplete, step.Done},
+		"done, then catching up": {[]v1alpha1.Backfill{done, catchUp}, "", v1alpha1.ReasonInProgress, step.Waiting},
+		"a catch-up failed":      {[]v1alpha1.Backfill{done, missed}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
+		"and is replayed":        {[]v1alpha1.Backfill{done, missed, running}, "", v1alpha1.ReasonInProgress, step.Waiting},
+		"and was stood in for":   {[]v1alpha1.Backfill{missed, backfill("later", v1alpha1.BackfillSucceeded, time.Minute, v1alpha1.ReasonSucceeded)}, "", v1alpha1.ReasonComplete, step.Done},
 		"failed and removed":     {nil, v1alpha1.ReasonBackfillFailed, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
 		"removed while running":  {nil, v1alpha1.ReasonInProgress, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
 		"held back by Stripe":    {[]v1alpha1.Backfill{backfill("b", v1alpha1.BackfillRunning, time.Hour, v1alpha1.ReasonStripe429)}, "", v1alpha1.ReasonStripe429, step.Waiting},
@@ -227,7 +325,7 @@ func TestJudgeBackfills(t *testing.T) {
 		if tc.last != "" {
 			before = []metav1.Condition{{Type: v1alpha1.ConditionBackfillComplete, Status: metav1.ConditionFalse, Reason: tc.last}}
 		}
-		s := &scope{conditions: kube.NewConditions(before, 1, noon), now: noon}
+		s := &scope{conn: conn, conditions: kube.NewConditions(before, 1, noon), now: noon}
 		outcome := step.OutcomeOf(judgeBackfills(s, tc.list))
 		got := outcome.Reason
 		if outcome.Kind == step.Done {

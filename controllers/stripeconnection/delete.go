@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/kube"
 	"github.com/kustiq/kustiq/internal/step"
 )
@@ -33,9 +34,6 @@ func (r *Reconciler) delete(ctx context.Context, conn *v1alpha1.StripeConnection
 	stops := step.Run(ctx, s, r.windDown)
 	if len(stops) > 0 {
 		return r.stillDeleting(ctx, s, stops)
-	}
-	if conn.Spec.DeletionPolicy == v1alpha1.DeletionErase {
-		s.note(warning, "ScoresRetained", "Delete", "deletionPolicy is Erase, and deleting a connection erases nothing by itself: its scores stay in the store until somebody erases them.")
 	}
 	for _, n := range s.notes {
 		r.event(s, n)
@@ -65,9 +63,13 @@ func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
 	}
 	err := r.readCredentials(ctx, s)
 	if err == nil {
-		err = r.API.Deauthorize(ctx, s.platform, s.token.Account)
+		err = r.api(s.platform).Deauthorize(ctx, s.platform, s.token.Account)
 	}
-	return s.orGiveUp(ctx, err, fmt.Sprintf("Account %s could not be deauthorised. Remove Kustiq in its Stripe dashboard.", s.token.Account))
+	if err == nil || s.now.Before(s.deadline()) {
+		return err
+	}
+	log.FromContext(ctx).Error(err, "giving up on deauthorising an account")
+	return r.leaveBehind(ctx, s, fmt.Sprintf("Account %s could not be deauthorised.", s.token.Account))
 }
 
 // deleteToken removes the token, whether Stripe still honours it or not.
@@ -84,7 +86,24 @@ func (r *Reconciler) clearBus(ctx context.Context, s *scope) error {
 		s.bus.Offers().Delete(ctx, s.uid),
 		s.bus.Grants().Delete(ctx, s.uid),
 		s.bus.Health().Delete(ctx, s.uid),
+		r.withdrawPolicy(ctx, s),
 	)
+}
+
+// withdrawPolicy ends the matching of the account's customers, unless another connection has the account by now.
+func (r *Reconciler) withdrawPolicy(ctx context.Context, s *scope) error {
+	if s.status.AccountID == "" {
+		return nil
+	}
+	key := bus.RouteKey(s.status.AccountID, s.mode.livemode())
+	found, _, err := s.bus.MatchPolicies().Get(ctx, key)
+	if errors.Is(err, bus.ErrNotFound) || (err == nil && found.Connection != s.uid) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read match policy: %w", err)
+	}
+	return errors.Join(s.bus.MatchPolicies().Delete(ctx, key), s.bus.Matches().Delete(ctx, key))
 }
 
 // releaseEndpoint removes the region's and mode's endpoint when this was the last connection that used it.

@@ -27,8 +27,9 @@ type slot struct {
 
 func (at slot) key() string { return at.region + "/" + string(at.mode) }
 
-// endpointKeeper keeps one endpoint for each region and mode. Connections share it, so that Stripe is asked once per
-// pace and not once per connection, and that two of them never create at the same time.
+// endpointKeeper keeps one endpoint for each region and mode, two while a secret is being replaced. Connections share
+// it, so that Stripe is asked once per pace and not once per connection, and that two of them never create at the same
+// time.
 type endpointKeeper struct {
 	Config
 
@@ -43,6 +44,23 @@ type slotState struct {
 	url      string
 	platform stripeapi.Platform
 	held     heldEndpoint
+}
+
+// want is what one connection asks of its slot.
+type want struct {
+	// insist asks Stripe even when it was asked lately.
+	insist bool
+	// rotation names a request for a new signing secret; "" is none. One that was granted already is granted again.
+	rotation string
+}
+
+// kept is what came of it.
+type kept struct {
+	heldEndpoint
+	// repaired is the reason of a drift that was found and mended; "" when there was none.
+	repaired string
+	// rotated says that this call has made a new secret; crowded, that there was no room for it.
+	rotated, crowded bool
 }
 
 func newEndpointKeeper(c Config) *endpointKeeper {
@@ -60,108 +78,147 @@ func (k *endpointKeeper) state(at slot) *slotState {
 	return state
 }
 
-// fresh says whether Stripe needs no asking: it was asked lately, about the same.
-func (st *slotState) fresh(at slot, held heldEndpoint, now time.Time) bool {
-	return held.ID != "" && st.held.ID == held.ID && st.url == at.url && st.platform == at.platform && now.Sub(st.checked) < probeAfter
+// fresh says whether Stripe needs no asking: it was asked lately, about the same, and nothing is due.
+func (st *slotState) fresh(at slot, held heldEndpoint, w want, now time.Time) bool {
+	return held.ID != "" && st.held.ID == held.ID && st.url == at.url && st.platform == at.platform &&
+		now.Sub(st.checked) < probeAfter && !w.insist && !held.wants(w.rotation) && !held.due(now)
 }
 
-// ensure makes the slot's endpoint be there, be as declared, and be known to the receiver. insist asks Stripe even when
-// it was asked lately. repaired is the reason of a drift that was found and mended.
-func (k *endpointKeeper) ensure(ctx context.Context, at slot, now time.Time, insist bool) (held heldEndpoint, repaired string, err error) {
+// ensure makes the slot's endpoint be there, be as declared, and be known to the receiver.
+func (k *endpointKeeper) ensure(ctx context.Context, at slot, now time.Time, w want) (kept, error) {
 	st := k.state(at)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if held, err = k.recall(ctx, at, st); err != nil {
-		return held, "", err
+	held, err := k.recall(ctx, at, st)
+	if err != nil {
+		return kept{}, err
 	}
-	if !insist && st.fresh(at, held, now) {
-		return held, "", k.publish(ctx, at, held)
+	if st.fresh(at, held, w, now) {
+		return kept{heldEndpoint: held}, k.publish(ctx, at, held)
 	}
-	if held, repaired, err = k.reconcile(ctx, at, held); err != nil {
-		return held, "", err
+	result, err := k.reconcile(ctx, at, held, now, w)
+	if err != nil {
+		return result, err
 	}
-	st.checked, st.url, st.platform, st.held = now, at.url, at.platform, held
-	return held, repaired, nil
+	st.checked, st.url, st.platform, st.held = now, at.url, at.platform, result.heldEndpoint
+	return result, nil
 }
 
 // recall reads what we hold. When the Secret has been deleted, or the cache is behind, memory is better informed and
-// writes it again.
+// writes it again; after a restart the bus still has what the receiver works with.
 func (k *endpointKeeper) recall(ctx context.Context, at slot, st *slotState) (heldEndpoint, error) {
 	held, err := k.load(ctx, at)
-	if err != nil || held.Generation >= st.held.Generation {
+	if err != nil {
 		return held, err
 	}
-	return st.held, k.save(ctx, at, st.held)
+	better := st.held
+	if held.ID == "" && better.ID == "" {
+		published, _, err := at.bus.Endpoints().Get(ctx, string(at.mode))
+		if err != nil && !errors.Is(err, bus.ErrNotFound) {
+			return held, fmt.Errorf("read published endpoint: %w", err)
+		}
+		better.Endpoint = published
+	}
+	if held.Generation >= better.Generation {
+		return held, nil
+	}
+	return better, k.save(ctx, at, better)
 }
 
-// reconcile compares with Stripe and acts: create and keep, publish, repair, and only then remove what is left over.
-func (k *endpointKeeper) reconcile(ctx context.Context, at slot, held heldEndpoint) (heldEndpoint, string, error) {
-	endpoints, spec := k.API.Endpoints(at.platform), endpointSpec(k.InstallationID, at)
+// reconcile compares with Stripe and acts: make room, create and keep, publish, repair, and only then remove what has
+// had its time. At no moment are there more than two endpoints of ours.
+func (k *endpointKeeper) reconcile(ctx context.Context, at slot, held heldEndpoint, now time.Time, w want) (kept, error) {
+	result := kept{heldEndpoint: held}
+	endpoints, spec := k.api(at.platform).Endpoints(at.platform), endpointSpec(k.InstallationID, at)
 	listed, err := endpoints.List(ctx)
 	if err != nil {
-		return held, "", k.refused(at, err)
+		return result, k.refused(at, err)
 	}
-	plan := planEndpoint(listed, held.ID, spec)
-	if plan.full {
-		if plan, err = k.makeRoom(ctx, endpoints, at, plan); err != nil {
-			return held, "", err
+	plan := planEndpoint(listed, held, spec, w.rotation)
+	if err := k.removeAll(ctx, endpoints, plan.strays); err != nil {
+		return result, err
+	}
+	if plan.create {
+		room := len(listed)-len(plan.strays) < endpointQuota
+		made, err := k.create(ctx, endpoints, at, spec, held.replacedBy(plan.keep, w.rotation, now), room)
+		switch {
+		case err == nil:
+			result.heldEndpoint, result.rotated = made, plan.keep != ""
+		case plan.keep == "" || !errors.Is(err, errNoRoom):
+			return result, err
+		default:
+			result.crowded = true
 		}
 	}
-	if plan.keep == "" {
-		if held, err = k.create(ctx, endpoints, at, spec, held.Generation); err != nil {
-			return held, "", err
-		}
-	}
-	if err := k.publish(ctx, at, held); err != nil {
-		return held, "", err
+	if err := k.publish(ctx, at, result.heldEndpoint); err != nil {
+		return result, err
 	}
 	if plan.repair != "" {
 		if _, err := endpoints.Update(ctx, plan.keep, spec); err != nil {
 			log.FromContext(ctx).Error(err, "repairing the webhook endpoint", "endpoint", plan.keep)
-			return held, "", step.Wait(plan.repair, regularPace, fmt.Sprintf(
+			return result, step.Wait(plan.repair, regularPace, fmt.Sprintf(
 				"Endpoint %s is not as declared and could not be repaired. It is tried again by itself.", plan.keep))
 		}
+		result.repaired = plan.repair
 	}
-	for _, id := range plan.remove {
-		if err := endpoints.Delete(ctx, id); err != nil && !errors.Is(err, stripeapi.ErrNotFound) {
-			return held, "", err
-		}
-	}
-	return held, plan.repair, nil
+	result.heldEndpoint, err = k.retire(ctx, endpoints, at, result.heldEndpoint, now)
+	return result, err
 }
 
+// errNoRoom marks the refusal of one endpoint more than Stripe allows.
+var errNoRoom = errors.New("no room for another endpoint")
+
 // create makes an endpoint and keeps its secret, sealed, before anything else: no other call ever tells it.
-func (k *endpointKeeper) create(ctx context.Context, endpoints *stripeapi.Endpoints, at slot, spec stripeapi.EndpointSpec, generation int64) (heldEndpoint, error) {
+func (k *endpointKeeper) create(ctx context.Context, endpoints *stripeapi.Endpoints, at slot, spec stripeapi.EndpointSpec, held heldEndpoint, room bool) (heldEndpoint, error) {
+	if !room {
+		return held, errors.Join(errNoRoom, step.UserActionFor(v1alpha1.ReasonEndpointQuota, fmt.Sprintf(
+			"The platform account of region %s has %d webhook endpoints already, the most that Stripe allows. Remove one that is not needed.",
+			at.region, endpointQuota)))
+	}
 	created, err := endpoints.Create(ctx, spec)
 	if err != nil {
-		return heldEndpoint{}, k.refused(at, err)
+		return held, k.refused(at, err)
 	}
 	sealed, err := k.BusVault.Seal([]byte(created.Secret.Reveal()), endpointContext(created.ID))
 	if err != nil {
-		return heldEndpoint{}, fmt.Errorf("seal endpoint secret: %w", err)
+		return held, fmt.Errorf("seal endpoint secret: %w", err)
 	}
-	held := heldEndpoint{
-		Endpoint:   bus.Endpoint{ID: created.ID, Secrets: [][]byte{sealed}, SecretIDs: []string{created.ID}},
-		Generation: generation + 1,
-		APIVersion: created.APIVersion,
-	}
+	held.ID, held.ClientID, held.APIVersion = created.ID, at.platform.ClientID, created.APIVersion
+	held.Secrets = append([][]byte{sealed}, held.Secrets...)
+	held.SecretIDs = append([]string{created.ID}, held.SecretIDs...)
+	held.Generation++
 	return held, k.save(ctx, at, held)
 }
 
-// makeRoom removes left-over endpoints of ours first when the platform account has no room for another.
-func (k *endpointKeeper) makeRoom(ctx context.Context, endpoints *stripeapi.Endpoints, at slot, plan endpointPlan) (endpointPlan, error) {
-	if len(plan.remove) == 0 {
-		return plan, step.UserActionFor(v1alpha1.ReasonEndpointQuota, fmt.Sprintf(
-			"The platform account of region %s has %d webhook endpoints already, the most that Stripe allows. Remove one that is not needed.",
-			at.region, endpointQuota))
+// retire removes the endpoint before the current one when its time has come, and forgets its secret when no request that
+// it signed can still be on its way.
+func (k *endpointKeeper) retire(ctx context.Context, endpoints *stripeapi.Endpoints, at slot, held heldEndpoint, now time.Time) (heldEndpoint, error) {
+	if !held.due(now) {
+		return held, nil
 	}
-	for _, id := range plan.remove {
+	old := *held.Retiring
+	if !old.Removed {
+		if err := k.removeAll(ctx, endpoints, []string{old.ID}); err != nil {
+			return held, err
+		}
+		old.Removed, old.Until = true, now.Add(secretAfterlife)
+		held.Retiring = &old
+		return held, k.save(ctx, at, held)
+	}
+	held = held.without(old.ID)
+	if err := k.save(ctx, at, held); err != nil {
+		return held, err
+	}
+	return held, k.publish(ctx, at, held)
+}
+
+func (k *endpointKeeper) removeAll(ctx context.Context, endpoints *stripeapi.Endpoints, ids []string) error {
+	for _, id := range ids {
 		if err := endpoints.Delete(ctx, id); err != nil && !errors.Is(err, stripeapi.ErrNotFound) {
-			return plan, err
+			return err
 		}
 	}
-	plan.remove, plan.full = nil, false
-	return plan, nil
+	return nil
 }
 
 // remove takes the slot's endpoints away: the receiver stops believing them first.
@@ -173,15 +230,13 @@ func (k *endpointKeeper) remove(ctx context.Context, at slot) error {
 	if err := at.bus.Endpoints().Delete(ctx, string(at.mode)); err != nil {
 		return fmt.Errorf("withdraw endpoint: %w", err)
 	}
-	endpoints, spec := k.API.Endpoints(at.platform), endpointSpec(k.InstallationID, at)
+	endpoints := k.api(at.platform).Endpoints(at.platform)
 	listed, err := endpoints.List(ctx)
 	if err != nil {
 		return err
 	}
-	for _, id := range planEndpoint(listed, "", spec).remove {
-		if err := endpoints.Delete(ctx, id); err != nil && !errors.Is(err, stripeapi.ErrNotFound) {
-			return err
-		}
+	if err := k.removeAll(ctx, endpoints, oursAmong(listed, endpointSpec(k.InstallationID, at))); err != nil {
+		return err
 	}
 	return k.drop(ctx, at)
 }
@@ -190,9 +245,7 @@ func (k *endpointKeeper) remove(ctx context.Context, at slot) error {
 func (k *endpointKeeper) refused(at slot, err error) error {
 	var refused *stripeapi.Error
 	if errors.As(err, &refused) && (refused.Code == errcode.ST401 || refused.Code == errcode.ST403) {
-		return step.UserActionFor(v1alpha1.ReasonPlatformCredentialsMissing, fmt.Sprintf(
-			"Stripe refuses the platform's own key for region %s. Put a valid one into Secret %s of the operator's namespace.",
-			at.region, platformSecretName(at.region)))
+		return platformRefused(at.region)
 	}
 	return err
 }

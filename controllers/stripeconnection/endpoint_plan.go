@@ -36,30 +36,34 @@ func endpointSpec(installation string, at slot) stripeapi.EndpointSpec {
 
 // endpointPlan is what has to be done at Stripe.
 type endpointPlan struct {
-	// keep is the endpoint whose secret we have; empty when one must be made.
+	// keep is the endpoint whose secret we have and that goes on; empty when there is none.
 	keep string
+	// create says that another must be made: there is none, or its secret or API version is to be replaced.
+	create bool
 	// repair is why keep must be brought back to the spec: one of the API's reasons; "" when it is as it should be.
 	repair string
-	// remove are endpoints of ours that nothing can verify: left by a crash between their creation and the keeping of
-	// their secret, or of another API version.
-	remove []string
-	// full says that there is no room for another until remove is done, or at all.
-	full bool
+	// strays are endpoints of ours that nothing can verify: left by a crash between their creation and the keeping of
+	// their secret. They go first, so that there are never more than two.
+	strays []string
 }
 
-// planEndpoint decides from what Stripe lists, and from the endpoint whose secret we hold.
-func planEndpoint(listed []stripeapi.Endpoint, held string, spec stripeapi.EndpointSpec) endpointPlan {
+// planEndpoint decides from what Stripe lists, from the endpoints whose secrets we hold, and from a request for a new
+// secret. While one is being replaced, no further replacement begins.
+func planEndpoint(listed []stripeapi.Endpoint, held heldEndpoint, spec stripeapi.EndpointSpec, rotation string) endpointPlan {
 	var plan endpointPlan
+	outdated := false
 	for _, endpoint := range listed {
 		switch {
 		case !ours(endpoint, spec):
-		case endpoint.ID == held && endpoint.APIVersion == stripeapi.APIVersion:
+		case endpoint.ID == held.ID && slices.Contains(held.SecretIDs, endpoint.ID):
 			plan.keep, plan.repair = endpoint.ID, drift(endpoint, spec)
+			outdated = endpoint.APIVersion != stripeapi.APIVersion
+		case held.Retiring != nil && endpoint.ID == held.Retiring.ID && !held.Retiring.Removed:
 		default:
-			plan.remove = append(plan.remove, endpoint.ID)
+			plan.strays = append(plan.strays, endpoint.ID)
 		}
 	}
-	plan.full = plan.keep == "" && len(listed) >= endpointQuota
+	plan.create = plan.keep == "" || held.wants(rotation) || (outdated && held.Retiring == nil)
 	return plan
 }
 
@@ -70,6 +74,17 @@ func ours(endpoint stripeapi.Endpoint, spec stripeapi.EndpointSpec) bool {
 		}
 	}
 	return true
+}
+
+// oursAmong are the ids of our endpoints among those that Stripe lists.
+func oursAmong(listed []stripeapi.Endpoint, spec stripeapi.EndpointSpec) []string {
+	var ids []string
+	for _, endpoint := range listed {
+		if ours(endpoint, spec) {
+			ids = append(ids, endpoint.ID)
+		}
+	}
+	return ids
 }
 
 // drift says how an endpoint differs from its spec.

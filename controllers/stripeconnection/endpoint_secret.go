@@ -23,15 +23,6 @@ const (
 	endpointDataKey = "endpoint"
 )
 
-// heldEndpoint is what we hold of an endpoint: its id and its signing secrets, sealed. Stripe tells a secret only when
-// it creates the endpoint, so this is kept in a Secret before anything relies on it, and copied to the bus.
-type heldEndpoint struct {
-	bus.Endpoint
-	// Generation counts the signing secrets of this region and mode, from 1.
-	Generation int64  `json:"generation"`
-	APIVersion string `json:"api_version"`
-}
-
 func (at slot) secretName() string {
 	return endpointPrefix + strings.ToLower(at.region) + "-" + string(at.mode)
 }
@@ -95,7 +86,7 @@ func (k *endpointKeeper) publish(ctx context.Context, at slot, held heldEndpoint
 }
 
 func sameEndpoint(a, b bus.Endpoint) bool {
-	return a.ID == b.ID && slices.Equal(a.SecretIDs, b.SecretIDs) && slices.EqualFunc(a.Secrets, b.Secrets, bytes.Equal)
+	return a.ID == b.ID && a.ClientID == b.ClientID && a.Generation == b.Generation && slices.Equal(a.SecretIDs, b.SecretIDs) && slices.EqualFunc(a.Secrets, b.Secrets, bytes.Equal)
 }
 
 // endpointContext binds a sealed signing secret to its endpoint.

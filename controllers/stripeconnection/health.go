@@ -10,6 +10,7 @@ import (
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/step"
+	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
 // eventsPace is how often event counts may be written to the status, so that a busy account is no load on the
@@ -23,7 +24,7 @@ func (r *Reconciler) hearOfEvents(ctx context.Context, s *scope) error {
 		return err
 	}
 	r.showEvents(s, health)
-	return judgeEvents(s, health)
+	return r.judgeEvents(ctx, s, health)
 }
 
 // healthOf reads what the receiver last said; the zero value when that is nothing.
@@ -64,17 +65,20 @@ func (r *Reconciler) showEvents(s *scope, health bus.Health) {
 	}
 }
 
-// signatureDoubt is how long after a genuine event a forged one is taken for what it most likely is: somebody else's.
-// Anybody on the internet can post one and claim to be an account, so it must not stop a connection that works.
-const signatureDoubt = time.Hour
-
-// judgeEvents says whether the newest word of the receiver is good. A rejection counts until a genuine event comes; one
-// for its signature proves nothing about its sender, so it has to come long after the last genuine event.
-func judgeEvents(s *scope, health bus.Health) error {
-	since := time.Duration(health.LastRejectedAt-health.LastVerifiedAt) * time.Second
-	proven := health.LastRejectedCode == string(errcode.WebhookStale) || health.LastRejectedCode == string(errcode.ModeMismatch)
-	if since > signatureDoubt || (proven && since > 0) || (health.LastVerifiedAt == 0 && since > 0) {
-		return rejected(health)
+// judgeEvents says whether the newest word of the receiver is good. A rejection counts until a genuine event comes.
+//
+// One for its age or mode carried a good signature. One for its signature proves nothing: anybody on the internet can
+// post it and claim to be an account, so it counts only when Stripe knows the event that it claims to be, whose id nobody
+// can guess. Once that was so, forged events beside the genuine ones change nothing.
+func (r *Reconciler) judgeEvents(ctx context.Context, s *scope, health bus.Health) error {
+	if health.LastRejectedAt > health.LastVerifiedAt {
+		proven, err := r.proven(ctx, s, health)
+		if err != nil {
+			return err
+		}
+		if proven {
+			return rejected(health)
+		}
 	}
 	if health.LastVerifiedAt == 0 {
 		s.conditions.True(v1alpha1.ConditionEventsVerified, v1alpha1.ReasonAwaitingFirstEvent, "No event has arrived yet; none has been rejected.")
@@ -84,14 +88,55 @@ func judgeEvents(s *scope, health bus.Health) error {
 	return nil
 }
 
+// proven says whether the rejected event was Stripe's.
+func (r *Reconciler) proven(ctx context.Context, s *scope, health bus.Health) (bool, error) {
+	switch errcode.Code(health.LastRejectedCode) {
+	case errcode.WebhookStale, errcode.ModeMismatch:
+		return true, nil
+	}
+	if standing := s.conditions.Before(v1alpha1.ConditionEventsVerified); standing != nil &&
+		standing.Reason == v1alpha1.ReasonWebhookSig && health.LastVerifiedAt < standing.LastTransitionTime.Unix() {
+		return true, nil
+	}
+	return r.known(ctx, s, health.LastRejectedEvent)
+}
+
+// claimPace is how often Stripe may be asked for an event that a rejected request claimed to be, however many come.
+const claimPace = 10 * time.Second
+
+// known asks Stripe whether the account has an event.
+func (r *Reconciler) known(ctx context.Context, s *scope, event string) (bool, error) {
+	if event == "" || s.token == nil {
+		return false, nil
+	}
+	claim := r.memory.of(s.uid).claim
+	switch {
+	case claim.event == event:
+		return claim.known, nil
+	case s.now.Before(claim.at.Add(claimPace)):
+		s.again(claim.at.Add(claimPace).Sub(s.now))
+		return false, nil
+	}
+	_, err := r.api(s.platform).Account(s.token.Access).Event(ctx, event)
+	if err != nil && !errors.Is(err, stripeapi.ErrNotFound) {
+		return false, fmt.Errorf("ask for a rejected event: %w", err)
+	}
+	r.memory.change(s.uid, func(m *remembered) { m.claim = claimedEvent{event: event, known: err == nil, at: s.now} })
+	return err == nil, nil
+}
+
 func rejected(health bus.Health) error {
 	switch code := errcode.Code(health.LastRejectedCode); code {
 	case errcode.WebhookStale:
+		skew, direction := health.SkewSeconds, "behind"
+		if skew < 0 {
+			skew, direction = -skew, "ahead of"
+		}
 		return step.UserAction(code, explain(code, fmt.Sprintf(
-			"The newest event was genuine, and its time is %d s away from ours.", max(health.SkewSeconds, -health.SkewSeconds))))
+			"The newest event was genuine, and its time was %d s %s ours.", skew, direction)))
 	case errcode.ModeMismatch:
-		return step.UserAction(code, explain(code, "The newest event is of the other mode."))
+		return step.UserAction(code, explain(code, "The newest event came over the other mode's endpoint: the platform's keys or URLs of the two modes are swapped."))
 	}
 	return step.UserAction(errcode.WebhookSig, explain(errcode.WebhookSig,
-		"The newest event's signature matches none of the endpoint's secrets."))
+		"The newest event is one that Stripe knows, and its signature matches none of the endpoint's secrets."))
 }

@@ -21,10 +21,10 @@ type remembered struct {
 	probe *probeResult
 	// rotation is the state of failing rotations; zero while they succeed.
 	rotation backoff
-	// endpointForced is the forcing value that the endpoint was last checked for.
-	endpointForced string
 	// eventsWritten is when the event counts were last written to the status.
 	eventsWritten time.Time
+	// claim is the last rejected event that Stripe was asked for.
+	claim claimedEvent
 	// unsaved is a token that Stripe has given and the cluster has not taken yet.
 	unsaved *tokenstore.Record
 }
@@ -33,16 +33,24 @@ type remembered struct {
 type probeResult struct {
 	at         time.Time
 	generation int64
-	forced     string
 	account    stripeapi.AccountInfo
 	// err is a refusal that a person must mend; failures that may pass are not remembered.
 	err error
+}
+
+// claimedEvent is an event that a rejected request claimed to be, and whether Stripe knows it.
+type claimedEvent struct {
+	event string
+	known bool
+	at    time.Time
 }
 
 // backoff spaces the attempts at something that keeps failing.
 type backoff struct {
 	attempts int
 	until    time.Time
+	// spentKeys counts the idempotency keys under which Stripe keeps an answer that is of no use.
+	spentKeys int
 }
 
 func newMemory() *memory { return &memory{connections: map[string]remembered{}} }

@@ -21,16 +21,22 @@ func (r *Reconciler) probe(ctx context.Context, s *scope) error {
 	}
 	last := r.memory.of(s.uid).probe
 	if last == nil || last.stale(s, health) {
-		account, err := r.API.Account(s.token.Access).Get(ctx)
-		err = judgeProbe(s, account, err)
+		account, err := r.api(s.platform).Account(s.token.Access).Get(ctx)
+		if err = judgeProbe(s, account, err); err != nil {
+			account, err = r.fallBack(ctx, s, err)
+		}
 		if err != nil && step.OutcomeOf(err).Kind == step.Failed {
 			return err
 		}
-		last = &probeResult{at: s.now, generation: s.token.Generation, forced: s.forced(), account: account, err: err}
+		last = &probeResult{at: s.now, generation: s.token.Generation, account: account, err: err}
 		r.memory.change(s.uid, func(m *remembered) { m.probe = last })
 	}
 	if last.err != nil {
+		s.lost = step.OutcomeOf(last.err).Reason == v1alpha1.ReasonStripe401
 		return last.err
+	}
+	if err := r.prove(ctx, s); err != nil {
+		return err
 	}
 	s.account = last.account
 	s.status.Country = last.account.Country
@@ -44,7 +50,7 @@ func (r *Reconciler) probe(ctx context.Context, s *scope) error {
 // word may come late, after the account was connected again.
 func (p *probeResult) stale(s *scope, health bus.Health) bool {
 	asked := p.at.Unix()
-	return s.now.Sub(p.at) >= probeAfter || p.generation != s.token.Generation || p.forced != s.forced() ||
+	return s.now.Sub(p.at) >= probeAfter || p.generation != s.token.Generation || s.forced() ||
 		health.DeauthorizedAt >= asked || health.AccountUpdatedAt >= asked
 }
 

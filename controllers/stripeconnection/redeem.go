@@ -12,6 +12,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/controllers/credentials"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/step"
 	"github.com/kustiq/kustiq/internal/stripeapi"
@@ -19,11 +20,16 @@ import (
 )
 
 // redeem turns what the consent page has brought into a token. The grant is claimed first, since Stripe revokes a
-// connection whose code is used twice: whatever happens after that, the code is spent.
+// connection whose code is used twice: whatever happens after that, the code is spent. The claim stays until the outcome
+// is known, so that an operator that was killed in between is followed by one that says so.
 //
 // When there is a token already, a failed attempt to renew the consent is told in an Event and changes nothing.
 func (r *Reconciler) redeem(ctx context.Context, s *scope, grant bus.Grant, revision uint64) error {
-	err := s.bus.Grants().Claim(ctx, s.uid, revision)
+	if grant.Claimed {
+		return r.interruptedRedeem(ctx, s, grant, revision)
+	}
+	claim := bus.Grant{At: s.now.Unix(), Claimed: true}
+	revision, err := s.bus.Grants().Update(ctx, s.uid, claim, revision)
 	if errors.Is(err, bus.ErrConflict) {
 		// A newer grant has come meanwhile; its change brings the next reconcile.
 		return nil
@@ -36,14 +42,44 @@ func (r *Reconciler) redeem(ctx context.Context, s *scope, grant bus.Grant, revi
 		err = r.accept(ctx, s, granted)
 	}
 	if err == nil {
-		return r.keep(ctx, s, granted)
+		err = r.keep(ctx, s, granted)
 	}
+	if step.OutcomeOf(err).Kind == step.Failed {
+		// The cluster did not take the token yet. The claim stays for whoever comes after us.
+		return err
+	}
+	return errors.Join(s.attempted(err), r.release(ctx, s, revision))
+}
+
+// attempted is what a failed attempt at a consent comes to.
+func (s *scope) attempted(err error) error {
 	outcome := step.OutcomeOf(err)
-	if outcome.Kind != step.Failed && s.token != nil {
+	if (outcome.Kind == step.NeedsAction || outcome.Kind == step.Waiting) && s.token != nil {
 		s.note(warning, outcome.Reason, "Authorize", outcome.Message)
 		return nil
 	}
 	return err
+}
+
+// release takes a claim away, unless a newer grant has taken its place.
+func (r *Reconciler) release(ctx context.Context, s *scope, revision uint64) error {
+	if err := s.bus.Grants().Claim(ctx, s.uid, revision); err != nil && !errors.Is(err, bus.ErrConflict) {
+		return fmt.Errorf("release grant: %w", err)
+	}
+	return nil
+}
+
+// interruptedRedeem follows an operator that was killed while it redeemed a code. Either the token was kept, and nothing
+// is missing, or Stripe has told it to nobody who still lives, and the owner has to consent once more.
+func (r *Reconciler) interruptedRedeem(ctx context.Context, s *scope, claim bus.Grant, revision uint64) error {
+	if err := r.release(ctx, s, revision); err != nil {
+		return err
+	}
+	if s.token != nil && s.token.IssuedAt.Unix() >= claim.At {
+		return nil
+	}
+	return s.attempted(step.Wait(v1alpha1.ReasonAwaitingConsent, 0, fmt.Sprintf(
+		"The operator was restarted while it redeemed an authorisation, which works only once. Open %s again.", s.status.ConnectURL)))
 }
 
 // exchange asks Stripe for the token of a grant, or says why there is none.
@@ -56,7 +92,7 @@ func (r *Reconciler) exchange(ctx context.Context, s *scope, grant bus.Grant) (s
 	if err != nil {
 		return stripeapi.Token{}, step.Wait(v1alpha1.ReasonAwaitingConsent, 0, "The authorisation that arrived was not sealed by this installation's dashboard. "+again)
 	}
-	granted, err := r.API.Exchange(ctx, s.platform, string(code))
+	granted, err := r.api(s.platform).Exchange(ctx, s.platform, string(code))
 	var refused *stripeapi.Error
 	switch {
 	case err == nil:
@@ -69,7 +105,7 @@ func (r *Reconciler) exchange(ctx context.Context, s *scope, grant bus.Grant) (s
 	case refused.Code == errcode.ST403:
 		return stripeapi.Token{}, step.UserAction(errcode.ST403, explain(errcode.ST403, "Stripe refused the authorisation."))
 	case refused.Status == http.StatusUnauthorized:
-		return stripeapi.Token{}, platformRefused(s)
+		return stripeapi.Token{}, platformRefused(s.regionName)
 	case refused.Status >= 400 && refused.Status < 500:
 		return stripeapi.Token{}, step.Wait(v1alpha1.ReasonAwaitingConsent, 0, "The link had been used before or had expired: each authorisation works once, for a few minutes. "+again)
 	}
@@ -77,10 +113,10 @@ func (r *Reconciler) exchange(ctx context.Context, s *scope, grant bus.Grant) (s
 }
 
 // platformRefused says that Stripe does not know the platform's own key: nobody who owns an account can mend that.
-func platformRefused(s *scope) error {
-	return step.UserActionFor(v1alpha1.ReasonPlatformCredentialsMissing, fmt.Sprintf(
+func platformRefused(region string) error {
+	return step.UserActionFor(v1alpha1.ReasonPlatformCredentialsRejected, fmt.Sprintf(
 		"Stripe refuses the platform's own key for region %s. Put a valid one into Secret %s of the operator's namespace.",
-		s.regionName, platformSecretName(s.regionName)))
+		region, credentials.SecretName(region)))
 }
 
 // accept decides whether the granted account may be this connection's. What may not is given back at once.
@@ -106,7 +142,7 @@ func (r *Reconciler) accept(ctx context.Context, s *scope, granted stripeapi.Tok
 	default:
 		return nil
 	}
-	if gone := r.API.Deauthorize(ctx, s.platform, granted.Account); gone != nil {
+	if gone := r.api(s.platform).Deauthorize(ctx, s.platform, granted.Account); gone != nil {
 		log.FromContext(ctx).Error(gone, "giving back a refused authorisation")
 	}
 	return err
@@ -117,6 +153,7 @@ func (r *Reconciler) keep(ctx context.Context, s *scope, granted stripeapi.Token
 	record := recordFrom(granted, s.platform, s.now)
 	record.Generation = 1
 	if s.token != nil {
+		record = record.Replaces(*s.token)
 		record.Generation = s.token.Generation + 1
 	}
 	s.note(normal, v1alpha1.ReasonGranted, "Authorize", fmt.Sprintf("Account %s authorised in %s mode.", granted.Account, s.mode))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net/http"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -28,56 +29,101 @@ const (
 )
 
 // rotate refreshes the token when it is due, and comes before probe: a token that ended while the operator was away
-// must be replaced before it is judged. A failure leaves the old token in use.
+// must be replaced before it is judged. A failure leaves the old token in use; probe lets go of it once the new one
+// has worked.
+//
+// With a Stripe App the refresh token dies with the request that uses it. The operator may be killed after Stripe has
+// answered and before the answer is kept, so every attempt at one generation bears the same idempotency key: whoever
+// tries again gets the very same token (docs/adr/0003).
 func (r *Reconciler) rotate(ctx context.Context, s *scope) error {
 	due := nextRotation(*s.token, s.uid)
 	attempts := r.memory.of(s.uid).rotation
 	switch {
 	case s.now.Before(due):
 		s.again(due.Sub(s.now))
-		s.conditions.True(v1alpha1.ConditionTokenFresh, v1alpha1.ReasonRotated, "The token is younger than its next rotation.")
+		s.fresh()
 		return nil
 	case s.now.Before(attempts.until):
 		return rotationFailed(attempts, s.now)
 	}
-	granted, err := r.API.Refresh(ctx, s.platform, s.token.Refresh)
+	granted, err := r.api(s.platform).Refresh(ctx, s.platform, s.token.Refresh, rotationKey(s.uid, s.token.Generation, attempts.spentKeys))
 	if err == nil && granted.Account != s.token.Account {
 		err = errors.New("refreshed token belongs to another account")
 	}
 	if err != nil {
 		return r.rotationFails(ctx, s, err)
 	}
-	previous := *s.token
+	if err := r.saveToken(ctx, s, succeed(*s.token, granted, s)); err != nil {
+		return err
+	}
+	r.memory.change(s.uid, func(m *remembered) { m.rotation = backoff{} })
+	s.describeToken()
+	s.fresh()
+	s.note(normal, v1alpha1.ReasonRotated, "Rotate", fmt.Sprintf("Token refreshed and sealed again (generation %d).", s.token.Generation))
+	return nil
+}
+
+func (s *scope) fresh() {
+	s.conditions.True(v1alpha1.ConditionTokenFresh, v1alpha1.ReasonRotated, "The token is younger than its next rotation.")
+}
+
+// succeed is the generation after previous, which is kept in it.
+func succeed(previous tokenstore.Record, granted stripeapi.Token, s *scope) tokenstore.Record {
 	record := recordFrom(granted, s.platform, s.now)
 	record.Generation, record.IssuedAt, record.Previous = previous.Generation+1, previous.IssuedAt, &previous
 	if record.Refresh == "" {
 		record.Refresh = previous.Refresh // Stripe sends a new one only when the old one is dead
 	}
-	if err := r.saveToken(ctx, s, record); err != nil {
-		return err
-	}
-	r.memory.change(s.uid, func(m *remembered) { m.rotation = backoff{} })
-	s.describeToken()
-	s.conditions.True(v1alpha1.ConditionTokenFresh, v1alpha1.ReasonRotated, "The token is younger than its next rotation.")
-	s.note(normal, v1alpha1.ReasonRotated, "Rotate", fmt.Sprintf("Token refreshed and sealed again (generation %d).", record.Generation))
-	return nil
+	return record.Replaces(previous)
 }
 
-// rotationFails remembers a failed attempt. When Stripe says that the grant is gone, probe is made to ask at once.
+// rotationKey names one rotation to Stripe. It follows from what is stored, so that an operator that knows nothing of an
+// earlier attempt names it the same.
+func rotationKey(uid string, generation int64, spent int) string {
+	return fmt.Sprintf("kustiq-rotate-%s-%d-%d", uid, generation, spent)
+}
+
+// rotationFails remembers a failed attempt. A refused refresh token may have been used by another operator, so what is
+// stored is read again; when Stripe says that the grant is gone, probe is made to ask at once.
 func (r *Reconciler) rotationFails(ctx context.Context, s *scope, err error) error {
-	log.FromContext(ctx).Error(err, "refreshing the token")
 	var refused *stripeapi.Error
 	gone := errors.As(err, &refused) && refused.Code == errcode.ST401
+	if gone {
+		if newer, err := r.newerToken(ctx, s); err != nil || newer {
+			return err
+		}
+	}
+	log.FromContext(ctx).Error(err, "refreshing the token")
 	var attempts backoff
 	r.memory.change(s.uid, func(m *remembered) {
 		m.rotation.attempts++
 		m.rotation.until = s.now.Add(retryAfter(m.rotation.attempts))
+		if refused != nil && refused.Status >= http.StatusInternalServerError {
+			m.rotation.spentKeys++ // Stripe would repeat this answer
+		}
 		attempts = m.rotation
 		if gone {
 			m.probe = nil
 		}
 	})
 	return rotationFailed(attempts, s.now)
+}
+
+// newerToken takes what is stored when that is younger than what the cache gave.
+func (r *Reconciler) newerToken(ctx context.Context, s *scope) (bool, error) {
+	stored, err := r.Tokens.LoadDirect(ctx, s.uid)
+	switch {
+	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnreadable):
+		return false, nil
+	case err != nil:
+		return false, err
+	case stored.Generation <= s.token.Generation:
+		return false, nil
+	}
+	s.token = &stored
+	s.describeToken()
+	s.fresh()
+	return true, nil
 }
 
 func rotationFailed(b backoff, now time.Time) error {

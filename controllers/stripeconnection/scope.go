@@ -1,6 +1,7 @@
 package stripeconnection
 
 import (
+	"strings"
 	"time"
 
 	"github.com/kustiq/kustiq/api/errcode"
@@ -36,8 +37,9 @@ type scope struct {
 	platform stripeapi.Platform
 	// token: authorize, replaced by rotate; nil when there is none.
 	token *tokenstore.Record
-	// account: probe.
+	// account and lost: probe; lost says that Stripe no longer honours the grant.
 	account stripeapi.AccountInfo
+	lost    bool
 	// receiving: registerEndpoint, once the receiver can verify this connection's events.
 	receiving bool
 	// routed: route, once events are accepted.
@@ -97,8 +99,19 @@ func (s *scope) note(kind, reason, action, text string) {
 	s.notes = append(s.notes, note{kind: kind, reason: reason, action: action, text: text})
 }
 
-// forced is the value by which somebody asks for fresh probes.
-func (s *scope) forced() string { return s.conn.Annotations[v1alpha1.ReconcileAtAnnotation] }
+// forced says whether somebody asks for fresh probes and has not got them yet.
+func (s *scope) forced() bool {
+	return s.asked(v1alpha1.ReconcileAtAnnotation) != s.conn.Status.Handled.ReconcileAt
+}
+
+// maxAsked is as much of an annotation's value as the status repeats.
+const maxAsked = 255
+
+// asked is the value of an annotation that asks for an action, as the status repeats it once that is done.
+func (s *scope) asked(annotation string) string {
+	value := s.conn.Annotations[annotation]
+	return strings.ToValidUTF8(value[:min(len(value), maxAsked)], "")
+}
 
 // workspaceKey is the workspace's name outside Kubernetes.
 func (s *scope) workspaceKey() string { return s.conn.Namespace + "/" + s.conn.Spec.WorkspaceRef.Name }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/controllers/buswatch"
+	"github.com/kustiq/kustiq/controllers/credentials"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/tokenstore"
 )
@@ -44,7 +45,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	for name, region := range r.Regions {
 		builder = builder.
 			WatchesRawSource(buswatch.Source("grants/"+name, region.Bus.Grants(), r.Clock, 0, r.ofGrant)).
-			WatchesRawSource(buswatch.Source("health/"+name, region.Bus.Health(), r.Clock, 0, r.ofHealth))
+			WatchesRawSource(buswatch.Source("health/"+name, region.Bus.Health(), r.Clock, 0, r.ofHealth)).
+			WatchesRawSource(buswatch.Source("matches/"+name, region.Bus.Matches(), r.Clock, 0, r.ofMatches)).
+			WatchesRawSource(buswatch.Source("erasures/"+name, region.Bus.Erasures(), r.Clock, 0, r.ofErasure))
 	}
 	return builder.Complete(r)
 }
@@ -99,9 +102,19 @@ func (r *Reconciler) ofUID(ctx context.Context, uid string) []reconcile.Request 
 }
 
 func (r *Reconciler) ofGrant(ctx context.Context, uid string, grant *bus.Grant) []reconcile.Request {
-	if grant == nil { // claimed by us: nothing to do
+	if grant == nil || grant.Claimed { // by us: nothing to do
 		return nil
 	}
+	return r.ofUID(ctx, uid)
+}
+
+// ofMatches maps an account's match counts to its connection.
+func (r *Reconciler) ofMatches(ctx context.Context, key string, _ *bus.Matches) []reconcile.Request {
+	account, _, _ := strings.Cut(key, ".")
+	return r.list(ctx, client.MatchingFields{indexAccount: account})
+}
+
+func (r *Reconciler) ofErasure(ctx context.Context, uid string, _ *bus.Erasure) []reconcile.Request {
 	return r.ofUID(ctx, uid)
 }
 
@@ -129,7 +142,7 @@ func (r *Reconciler) ofSecret(ctx context.Context, secret client.Object) []recon
 		return r.ofUID(ctx, uid)
 	}
 	for region := range r.Regions {
-		if name == platformSecretName(region) || strings.HasPrefix(name, endpointPrefix+strings.ToLower(region)+"-") {
+		if name == credentials.SecretName(region) || strings.HasPrefix(name, endpointPrefix+strings.ToLower(region)+"-") {
 			return r.list(ctx)
 		}
 	}

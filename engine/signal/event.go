@@ -47,6 +47,8 @@ type Event struct {
 	Created    int64
 	Livemode   bool
 	APIVersion string
+	// Application is the client id, ca_…, of the platform that an account withdrew its grant from; empty for other events.
+	Application string
 
 	customer     *customerObject
 	invoice      *invoiceObject
@@ -121,6 +123,8 @@ func (e *Event) project(object, previous json.RawMessage) error {
 	case "charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.updated":
 		e.charge = new(chargeObject) // for ChargeOwner only
 		target = e.charge
+	case eventAccountDeauthorized:
+		return e.application(object)
 	default:
 		return nil
 	}
@@ -135,6 +139,17 @@ func (e *Event) project(object, previous json.RawMessage) error {
 	}
 	e.previous = new(previousAttributes)
 	return decode(previous, e.previous)
+}
+
+func (e *Event) application(object json.RawMessage) error {
+	var application struct {
+		ID string `json:"id"`
+	}
+	if err := decode(object, &application); err != nil {
+		return err
+	}
+	e.Application = application.ID
+	return nil
 }
 
 // ChargeOwner tells which customer an event's charge belongs to, when the event says so. A dispute names only its

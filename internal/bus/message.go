@@ -102,6 +102,9 @@ type Endpoint struct {
 	ID string `json:"id"`
 	// ClientID of the platform that the endpoint belongs to, ca_…: a withdrawn grant names it.
 	ClientID string `json:"client_id,omitempty"`
+	// Generation counts the signing secrets of this region and mode, from 1. APIVersion is what events are rendered in.
+	Generation int64  `json:"generation"`
+	APIVersion string `json:"api_version,omitempty"`
 	// Secrets are sealed with the bus keyset, each in the context "endpoint/" and the id at the same index of SecretIDs.
 	Secrets   [][]byte `json:"secrets"`
 	SecretIDs []string `json:"secret_ids"`

@@ -1,6 +1,7 @@
 package stripeapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -43,6 +44,18 @@ type API struct {
 	timeout                  time.Duration
 	clock                    clock.PassiveClock
 	metrics                  *metrics
+	wait                     Wait
+}
+
+// Wait blocks until the next request may leave, or returns the context's error.
+type Wait func(ctx context.Context) error
+
+// Paced returns an API like this one whose requests wait for their turn first, such as on a rate limiter that several
+// callers share. The wait counts towards the request's time limit.
+func (a *API) Paced(wait Wait) *API {
+	paced := *a
+	paced.wait = wait
+	return &paced
 }
 
 // New checks the configuration and registers the metrics.
@@ -108,7 +121,7 @@ func (a *API) backend(kind stripe.SupportedBackend, base string, platform bool) 
 		HTTPClient: &http.Client{
 			Timeout:       a.timeout,
 			CheckRedirect: refuseRedirect,
-			Transport:     &guard{base: a.transport, allow: allow, platform: platform, metrics: a.metrics},
+			Transport:     &guard{base: a.transport, allow: allow, platform: platform, metrics: a.metrics, wait: a.wait},
 		},
 	})
 }

@@ -46,12 +46,17 @@ func (a *API) Exchange(ctx context.Context, p Platform, code string) (Token, err
 	})
 }
 
-// Refresh asks for a new token. With FlavorApp the given refresh token is dead afterwards.
-func (a *API) Refresh(ctx context.Context, p Platform, refreshToken Secret) (Token, error) {
-	return a.token(ctx, "refresh token", p, &stripe.OAuthTokenParams{
+// Refresh asks for a new token. With FlavorApp the given refresh token is dead afterwards, so an answer that is lost
+// would cost the grant: the key, up to 255 letters, makes Stripe repeat the very answer to a repeated request for 24
+// hours (API reference, "Idempotent requests"). A refusal with a status of 500 or more is repeated as well, and asks
+// for another key; one of 401, 403 or 429 is not, and neither is a request that Stripe never saw.
+func (a *API) Refresh(ctx context.Context, p Platform, refreshToken Secret, key string) (Token, error) {
+	params := &stripe.OAuthTokenParams{
 		GrantType:    stripe.String("refresh_token"),
 		RefreshToken: stripe.String(refreshToken.Reveal()),
-	})
+	}
+	params.SetIdempotencyKey(key)
+	return a.token(ctx, "refresh token", p, params)
 }
 
 func (a *API) token(ctx context.Context, op string, p Platform, params *stripe.OAuthTokenParams) (Token, error) {

@@ -54,7 +54,9 @@ func TestGrants(t *testing.T) {
 		return func(a *stripeapi.API) (stripeapi.Token, error) { return a.Exchange(context.Background(), p, "ac_1") }
 	}
 	refresh := func(p stripeapi.Platform) func(*stripeapi.API) (stripeapi.Token, error) {
-		return func(a *stripeapi.API) (stripeapi.Token, error) { return a.Refresh(context.Background(), p, "rt_1") }
+		return func(a *stripeapi.API) (stripeapi.Token, error) {
+			return a.Refresh(context.Background(), p, "rt_1", "rotate/1")
+		}
 	}
 	tests := map[string]struct {
 		call    func(*stripeapi.API) (stripeapi.Token, error)

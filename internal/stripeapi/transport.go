@@ -42,6 +42,8 @@ type guard struct {
 	allow    policy
 	platform bool
 	metrics  *metrics
+	// wait may be nil.
+	wait Wait
 }
 
 // RoundTrip implements http.RoundTripper, but for one promise: an answer of 400 or more comes back as an *Error.
@@ -52,6 +54,14 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		g.metrics.refused.Inc()
 		return nil, &Error{Platform: g.platform, cause: ErrWriteRefused}
+	}
+	if g.wait != nil {
+		if err := g.wait(req.Context()); err != nil {
+			if req.Body != nil {
+				_ = req.Body.Close()
+			}
+			return nil, err
+		}
 	}
 	out := req.Clone(req.Context())
 	// stripe-go puts the output of uname, and so the pod's name and kernel, in here.

@@ -23,6 +23,8 @@ var (
 	ErrNotFound = errors.New("tokenstore: no token")
 	// ErrUnreadable says that there is a token Secret, but it was not sealed by us for this connection, or the key is gone.
 	ErrUnreadable = errors.New("tokenstore: token cannot be unsealed")
+	// ErrConflict says that the Secret was written by somebody else since the record was loaded.
+	ErrConflict = errors.New("tokenstore: token was changed by somebody else")
 )
 
 const (
@@ -51,6 +53,16 @@ type Record struct {
 	RotatedAt time.Time
 	// Previous is the generation before, kept until this one has proven itself. Its own Previous is never kept.
 	Previous *Record
+
+	// version is the resource version of the Secret that the record was read from; empty for one that is new.
+	version string
+}
+
+// Replaces makes r the successor of what was loaded: Save then fails with ErrConflict when that is no longer what the
+// Secret holds.
+func (r Record) Replaces(loaded Record) Record {
+	r.version = loaded.version
+	return r
 }
 
 // Format names the record without its tokens under every verb: fmt forgets the redaction of a nested field when a verb
@@ -67,6 +79,7 @@ func (r Record) LogValue() slog.Value {
 // Store reads and writes token Secrets. It is safe for concurrent use; there must be one writer.
 type Store struct {
 	client    client.Client
+	direct    client.Reader
 	namespace string
 	vault     *vault.Vault
 }
@@ -76,7 +89,14 @@ func New(c client.Client, namespace string, v *vault.Vault) *Store {
 	if c == nil || namespace == "" || v == nil {
 		panic("tokenstore: New needs a client, a namespace and a vault")
 	}
-	return &Store{client: c, namespace: namespace, vault: v}
+	return &Store{client: c, direct: c, namespace: namespace, vault: v}
+}
+
+// ReadingPast returns a store like this one whose LoadDirect reads past the client's cache.
+func (s *Store) ReadingPast(direct client.Reader) *Store {
+	past := *s
+	past.direct = direct
+	return &past
 }
 
 // SecretName is the name of the Secret of one connection.
@@ -92,8 +112,17 @@ func UIDOf(secretName string) (uid string, ok bool) {
 
 // Load returns the connection's token, ErrNotFound or ErrUnreadable.
 func (s *Store) Load(ctx context.Context, uid string) (Record, error) {
+	return s.load(ctx, s.client, uid)
+}
+
+// LoadDirect is Load from the API server itself: for the moment when a token is refused and a cache may be behind.
+func (s *Store) LoadDirect(ctx context.Context, uid string) (Record, error) {
+	return s.load(ctx, s.direct, uid)
+}
+
+func (s *Store) load(ctx context.Context, from client.Reader, uid string) (Record, error) {
 	var secret corev1.Secret
-	err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: SecretName(uid)}, &secret)
+	err := from.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: SecretName(uid)}, &secret)
 	if apierrors.IsNotFound(err) {
 		return Record{}, ErrNotFound
 	}
@@ -109,27 +138,40 @@ func (s *Store) Load(ctx context.Context, uid string) (Record, error) {
 		// The decoder's error may quote what it read, which is the token.
 		return Record{}, ErrUnreadable
 	}
-	return w.record(), nil
+	record := w.record()
+	record.version = secret.ResourceVersion
+	return record, nil
 }
 
-// Save seals the record under a new data key and writes it.
-func (s *Store) Save(ctx context.Context, uid string, r Record) error {
+// Save seals the record under a new data key and writes it. The record that it returns may be saved again. A record that
+// was loaded, or Replaces one that was, is only written over what was loaded: else it is ErrConflict.
+func (s *Store) Save(ctx context.Context, uid string, r Record) (Record, error) {
 	plain, err := json.Marshal(wireFrom(r))
 	if err != nil {
-		return errors.New("tokenstore: encode token")
+		return r, errors.New("tokenstore: encode token")
 	}
 	sealed, err := s.vault.Seal(plain, sealContext(uid))
 	if err != nil {
-		return fmt.Errorf("tokenstore: seal token: %w", err)
+		return r, fmt.Errorf("tokenstore: seal token: %w", err)
 	}
 	secret := coreapply.Secret(SecretName(uid), s.namespace).
 		WithLabels(map[string]string{labelManagedBy: "kustiq", labelComponent: "token"}).
 		WithType(corev1.SecretTypeOpaque).
 		WithData(map[string][]byte{dataKey: sealed})
-	if err := s.client.Apply(ctx, secret, fieldOwner, client.ForceOwnership); err != nil {
-		return fmt.Errorf("tokenstore: write Secret: %w", err)
+	if r.version != "" {
+		secret.WithResourceVersion(r.version)
 	}
-	return nil
+	err = s.client.Apply(ctx, secret, fieldOwner, client.ForceOwnership)
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err) && r.version != "":
+		return r, ErrConflict
+	case err != nil:
+		return r, fmt.Errorf("tokenstore: write Secret: %w", err)
+	}
+	if secret.ResourceVersion != nil {
+		r.version = *secret.ResourceVersion
+	}
+	return r, nil
 }
 
 // Delete removes the connection's token; that there is none is no error.

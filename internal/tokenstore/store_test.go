@@ -56,7 +56,7 @@ func TestSaveAndLoad(t *testing.T) {
 	previous, older := record(1), record(0)
 	previous.Previous = &older
 	want.Previous = &previous
-	if err := store.Save(t.Context(), "u1", want); err != nil {
+	if _, err := store.Save(t.Context(), "u1", want); err != nil {
 		t.Fatal(err)
 	}
 	got, err := store.Load(t.Context(), "u1")
@@ -67,7 +67,7 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Fatalf("exactly one generation before is kept, got %d", got.Generation)
 	}
 	got.Previous, want.Previous = nil, nil
-	if !reflect.DeepEqual(got, want) {
+	if !reflect.DeepEqual(got, want.Replaces(got)) {
 		t.Error("the record came back changed")
 	}
 }
@@ -75,12 +75,12 @@ func TestSaveAndLoad(t *testing.T) {
 func TestSealedUnderANewKeyEachTime(t *testing.T) {
 	store, c := newStore(t)
 	for _, save := range []string{"first", "second"} {
-		if err := store.Save(t.Context(), "u1", record(1)); err != nil {
+		if _, err := store.Save(t.Context(), "u1", record(1)); err != nil {
 			t.Fatal(save, err)
 		}
 	}
 	first := secretOf(t, c, "u1").Data["token"]
-	if err := store.Save(t.Context(), "u1", record(1)); err != nil {
+	if _, err := store.Save(t.Context(), "u1", record(1)); err != nil {
 		t.Fatal(err)
 	}
 	second := secretOf(t, c, "u1").Data["token"]
@@ -98,10 +98,10 @@ func TestSealedUnderANewKeyEachTime(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	store, c := newStore(t)
 	other, otherClient := newStore(t)
-	if err := store.Save(t.Context(), "u1", record(1)); err != nil {
+	if _, err := store.Save(t.Context(), "u1", record(1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Save(t.Context(), "u3", record(1)); err != nil {
+	if _, err := other.Save(t.Context(), "u3", record(1)); err != nil {
 		t.Fatal(err)
 	}
 	// The same sealed bytes under another connection's name, and bytes of another installation's keys.
@@ -119,9 +119,31 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+func TestSaveGivesWayToWhatOthersWrote(t *testing.T) {
+	store, _ := newStore(t)
+	first, err := store.Save(t.Context(), "u1", record(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := store.Load(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := store.Save(t.Context(), "u1", record(2).Replaces(first))
+	if err != nil {
+		t.Fatal("what was just saved may be replaced:", err)
+	}
+	if _, err := store.Save(t.Context(), "u1", record(3).Replaces(loaded)); !errors.Is(err, tokenstore.ErrConflict) {
+		t.Errorf("a writer that is behind got %v", err)
+	}
+	if _, err := store.Save(t.Context(), "u1", record(3).Replaces(second)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	store, _ := newStore(t)
-	if err := store.Save(t.Context(), "u1", record(1)); err != nil {
+	if _, err := store.Save(t.Context(), "u1", record(1)); err != nil {
 		t.Fatal(err)
 	}
 	for _, attempt := range []string{"first", "second"} {

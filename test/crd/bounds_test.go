@@ -51,7 +51,7 @@ var connectionBounds = []bound{
 	{"StripeConnection", "spec.matching.minimumConfidence", "minimum", int64(90), int64(89), "should be greater than or equal to 90"},
 	{"StripeConnection", "spec.matching.minimumConfidence", "maximum", int64(100), int64(101), "should be less than or equal to 100"},
 	{"StripeConnection", "spec.deletionPolicy", "enum", "Erase", "Shred", `supported values: "Retain", "Erase"`},
-	{"StripeConnection", "metadata.name", nameRule, text(245), text(246), nameRule},
+	{"StripeConnection", "metadata.name", nameRule, text(230), text(231), nameRule},
 }
 
 var backfillBounds = []bound{
@@ -75,6 +75,10 @@ var statusBounds = []bound{
 	{"StripeConnection", "status.endpoint.id", "maxLength", text(255), text(256), tooLong(255)},
 	{"StripeConnection", "status.endpoint.url", "maxLength", text(2048), text(2049), tooLong(2048)},
 	{"StripeConnection", "status.endpoint.apiVersion", "maxLength", text(64), text(65), tooLong(64)},
+	{"StripeConnection", "status.endpoint.retiringID", "maxLength", text(255), text(256), tooLong(255)},
+	{"StripeConnection", "status.handled.reconcileAt", "maxLength", text(255), text(256), tooLong(255)},
+	{"StripeConnection", "status.handled.rotateSecretAt", "maxLength", text(255), text(256), tooLong(255)},
+	{"StripeConnection", "status.handled.rematchAt", "maxLength", text(255), text(256), tooLong(255)},
 	{"StripeConnection", "status.conditions", "maxItems", conditions(16), conditions(17), "must have at most 16 items"},
 	{"Backfill", "status.phase", "enum", "Running", "Walking", `supported values: "Pending", "Running"`},
 	{"Backfill", "status.percent", "minimum", int64(0), int64(-1), "should be greater than or equal to 0"},

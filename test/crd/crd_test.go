@@ -69,11 +69,17 @@ var changes = []change{
 	{"Backfill", "spec.window", "90d", nil, "window cannot be changed: create another Backfill"},
 	{"Backfill", "spec.connectionRef.name", "main", "main", ""},
 	{"Backfill", "spec.connectionRef.name", "main", "other", "connectionRef cannot be changed: create another Backfill"},
+	{"Backfill", "spec.since", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z", ""},
+	{"Backfill", "spec.since", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", fixedSince},
+	{"Backfill", "spec.since", nil, "2026-03-02T00:00:00Z", fixedSince},
+	{"Backfill", "spec.since", "2026-03-01T00:00:00Z", nil, fixedSince},
 	{"Backfill", "spec.ttlAfterFinished", "24h", "24h0m0s", ""}, // the same, as Go writes it
 	{"Backfill", "spec.ttlAfterFinished", "24h", "25h", fixedTTL},
 	{"Backfill", "spec.ttlAfterFinished", "24h", nil, fixedTTL},
 	{"Backfill", "spec.ttlAfterFinished", nil, "24h", fixedTTL},
 }
+
+const fixedSince = "since cannot be changed: create another Backfill"
 
 const fixedTTL = "ttlAfterFinished cannot be changed: delete the Backfill when it is no longer needed"
 

@@ -11,7 +11,7 @@ import (
 
 // Messages of rules that are named twice.
 const (
-	nameRule     = "name must have at most 245 characters: the first Backfill is called NAME-initial"
+	nameRule     = "name must have at most 230 characters: its Backfills are called NAME-initial and NAME-catchup-TIME"
 	durationRule = "ttlAfterFinished must be a duration such as 24h or 1h30m"
 )
 

@@ -1,0 +1,77 @@
+// Package orphan keeps what a deleted StripeConnection had to leave behind at Stripe, and undoes it when Stripe can be
+// reached again. Its record is a ConfigMap in the operator's namespace, so that it survives the connection and its
+// namespace, and people can see it. It must not know how a connection is reconciled.
+package orphan
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	namePrefix = "kustiq-orphan-"
+	labelKey   = "app.kubernetes.io/component"
+	labelValue = "orphan"
+)
+
+// Grant is an account's authorisation that could not be given back.
+type Grant struct {
+	// UID and Connection, "namespace/name", of the StripeConnection that is gone.
+	UID, Connection string
+	// Account is the acct_ id, in one mode and region.
+	Account  string
+	Livemode bool
+	Region   string
+	// Since is when the attempt was given up.
+	Since time.Time
+}
+
+// Name of the record of one connection.
+func Name(uid string) string { return namePrefix + uid }
+
+// Record keeps a grant in mind. That it is known already is no error.
+func Record(ctx context.Context, c client.Client, namespace string, g Grant) error {
+	record := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: Name(g.UID),
+			Labels: map[string]string{"app.kubernetes.io/managed-by": "kustiq", labelKey: labelValue},
+		},
+		Data: map[string]string{
+			"connection": g.Connection, "account": g.Account, "livemode": strconv.FormatBool(g.Livemode),
+			"region": g.Region, "since": g.Since.UTC().Format(time.RFC3339),
+			"left": "Stripe still honours the account's authorisation. It is given back by itself once Stripe can be reached; or remove Kustiq in the account's Stripe dashboard and delete this ConfigMap.",
+		},
+	}
+	if err := c.Create(ctx, record); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("record an orphan: %w", err)
+	}
+	return nil
+}
+
+// isRecord tells records from other ConfigMaps.
+func isRecord(o client.Object) bool {
+	return o.GetLabels()[labelKey] == labelValue && strings.HasPrefix(o.GetName(), namePrefix)
+}
+
+func parse(record *corev1.ConfigMap) (Grant, error) {
+	livemode, err := strconv.ParseBool(record.Data["livemode"])
+	if err != nil {
+		return Grant{}, fmt.Errorf("orphan %s: livemode is neither true nor false", record.Name)
+	}
+	since, err := time.Parse(time.RFC3339, record.Data["since"])
+	if err != nil {
+		return Grant{}, fmt.Errorf("orphan %s: since is no time", record.Name)
+	}
+	return Grant{
+		UID: strings.TrimPrefix(record.Name, namePrefix), Connection: record.Data["connection"], Account: record.Data["account"],
+		Livemode: livemode, Region: record.Data["region"], Since: since,
+	}, nil
+}

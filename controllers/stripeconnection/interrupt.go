@@ -1,0 +1,105 @@
+package stripeconnection
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/bus"
+)
+
+const (
+	// interruptMargin goes back from the moment of an interruption, for what was on its way then.
+	interruptMargin = time.Minute
+	// unnoticed goes back from the moment in which a lost grant was noticed: the pace of probes, twice.
+	unnoticed = 2 * regularPace
+	// catchUpTTL is how long a finished catch-up is kept for people to see.
+	catchUpTTL = 7 * 24 * time.Hour
+	day        = 24 * time.Hour
+)
+
+// interrupt remembers in the status since when events may have been missed, and has the gap read once they are accepted
+// again. It runs after route, whatever that came to.
+func (r *Reconciler) interrupt(ctx context.Context, s *scope) error {
+	since := s.status.InterruptedSince
+	switch {
+	case s.status.ConnectedAt == nil || neverRead(s.conditions.Before(v1alpha1.ConditionBackfillComplete)):
+		// What there is was never read: the first backfill reads all that is declared.
+		s.status.InterruptedSince = nil
+	case since == nil && !s.routed:
+		health, err := healthOf(ctx, s)
+		if err != nil {
+			return err
+		}
+		s.status.InterruptedSince = interruptedSince(s, health)
+	case since != nil && s.routed:
+		if err := r.catchUp(ctx, s, since.Time); err != nil {
+			return err
+		}
+		s.status.InterruptedSince = nil
+	}
+	return nil
+}
+
+// interruptedSince is nil when nothing speaks against events arriving: a failure that may pass leaves them accepted.
+func interruptedSince(s *scope, health bus.Health) *metav1.Time {
+	var since time.Time
+	switch {
+	case s.withdraw:
+		since = s.now.Add(-interruptMargin)
+	case s.lost:
+		since = s.now.Add(-unnoticed)
+		if said := time.Unix(health.DeauthorizedAt, 0).Add(-interruptMargin); health.DeauthorizedAt > 0 && said.Before(since) {
+			since = said
+		}
+	default:
+		return nil
+	}
+	if connected := s.status.ConnectedAt.Time; since.Before(connected) {
+		since = connected
+	}
+	return timeOf(since)
+}
+
+// catchUp has what happened since a moment read, once: its name tells the moment.
+func (r *Reconciler) catchUp(ctx context.Context, s *scope, since time.Time) error {
+	name := fmt.Sprintf("%s-catchup-%d", s.conn.Name, since.Unix())
+	b := &v1alpha1.Backfill{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.conn.Namespace, Name: name},
+		Spec: v1alpha1.BackfillSpec{
+			ConnectionRef:    v1alpha1.LocalRef{Name: s.conn.Name},
+			Window:           windowFor(s.now.Sub(since)),
+			Since:            timeOf(since),
+			TTLAfterFinished: &metav1.Duration{Duration: catchUpTTL},
+		},
+	}
+	if err := controllerutil.SetControllerReference(s.conn, b, r.Client.Scheme()); err != nil {
+		return fmt.Errorf("own backfill: %w", err)
+	}
+	err := r.Client.Create(ctx, b)
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("create catch-up: %w", err)
+	}
+	s.note(normal, "CatchUpCreated", "Backfill", fmt.Sprintf(
+		"Events were not accepted since %s; Backfill %s reads what happened meanwhile.", since.UTC().Format(time.RFC3339), name))
+	return nil
+}
+
+// windowFor is the smallest window that holds a gap, with a day to spare for the time until it is read.
+func windowFor(gap time.Duration) v1alpha1.Window {
+	switch {
+	case gap <= 29*day:
+		return v1alpha1.Window30d
+	case gap <= 89*day:
+		return v1alpha1.Window90d
+	}
+	return v1alpha1.WindowAllTime
+}
