@@ -47,7 +47,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 			WatchesRawSource(buswatch.Source("grants/"+name, region.Bus.Grants(), r.Clock, 0, r.ofGrant)).
 			WatchesRawSource(buswatch.Source("health/"+name, region.Bus.Health(), r.Clock, 0, r.ofHealth)).
 			WatchesRawSource(buswatch.Source("matches/"+name, region.Bus.Matches(), r.Clock, 0, r.ofMatches)).
-			WatchesRawSource(buswatch.Source("erasures/"+name, region.Bus.Erasures(), r.Clock, 0, r.ofErasure))
+			WatchesRawSource(buswatch.Source("erasures/"+name, region.Bus.Erasures(), r.Clock, 0, r.ofErasure(region.Bus.Erasures())))
 	}
 	return builder.Complete(r)
 }
@@ -114,8 +114,21 @@ func (r *Reconciler) ofMatches(ctx context.Context, key string, _ *bus.Matches) 
 	return r.list(ctx, client.MatchingFields{indexAccount: account})
 }
 
-func (r *Reconciler) ofErasure(ctx context.Context, uid string, _ *bus.Erasure) []reconcile.Request {
-	return r.ofUID(ctx, uid)
+func (r *Reconciler) ofErasure(erasures *bus.Bucket[bus.Erasure]) buswatch.Map[bus.Erasure] {
+	return func(ctx context.Context, uid string, erasure *bus.Erasure) []reconcile.Request {
+		requests := r.ofUID(ctx, uid)
+		if erasure != nil && len(requests) == 0 && r.answered(*erasure) {
+			if err := erasures.Delete(ctx, uid); err != nil {
+				log.FromContext(ctx).Error(err, "forgetting an answered erasure")
+			}
+		}
+		return requests
+	}
+}
+
+// answered says whether an erasure is done and its connection long gone.
+func (r *Reconciler) answered(e bus.Erasure) bool {
+	return e.DoneAt > 0 && r.Clock.Now().Unix()-e.DoneAt > int64(windDownDeadline.Seconds())
 }
 
 func (r *Reconciler) ofHealth(ctx context.Context, uid string, _ *bus.Health) []reconcile.Request {
