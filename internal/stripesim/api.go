@@ -36,25 +36,41 @@ type caller struct {
 	livemode bool
 }
 
-// authenticate reads the key of a request; s.mu must be held.
-func (s *Server) authenticate(r *http.Request) (caller, *apiError) {
-	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+// keyOf is the key that a request was sent with.
+func keyOf(r *http.Request) string {
 	if user, _, ok := r.BasicAuth(); ok {
-		key = user
+		return user
 	}
-	if t, ok := s.tokens[key]; ok {
-		return caller{account: t.account, platform: t.platform, livemode: t.account.Livemode}, nil
-	}
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
+
+// platformOf finds whose key it is, and of which mode.
+func (s *Server) platformOf(key string) (p *Platform, livemode, ok bool) {
 	for _, p := range s.platforms {
 		if key != "" && (key == p.SecretKeyLive || key == p.SecretKeyTest) {
-			return s.onBehalf(caller{platform: p, livemode: key == p.SecretKeyLive}, r.Header.Get("Stripe-Account"))
+			return p, key == p.SecretKeyLive, true
 		}
 	}
-	message := "Invalid API Key provided"
+	return nil, false, false
+}
+
+// authenticate reads the key of a request; s.mu must be held.
+func (s *Server) authenticate(r *http.Request) (caller, *apiError) {
+	key := keyOf(r)
+	message, code := "Invalid API Key provided", ""
+	if t, ok := s.tokens[key]; ok {
+		if !t.expired(s.now()) {
+			return caller{account: t.account, platform: t.platform, livemode: t.account.Livemode}, nil
+		}
+		message, code = "Expired API Key provided", "api_key_expired"
+	}
+	if p, livemode, ok := s.platformOf(key); ok {
+		return s.onBehalf(caller{platform: p, livemode: livemode}, r.Header.Get("Stripe-Account"))
+	}
 	if key == "" {
 		message = "You did not provide an API key"
 	}
-	return caller{}, &apiError{status: http.StatusUnauthorized, kind: "invalid_request_error", message: message}
+	return caller{}, &apiError{status: http.StatusUnauthorized, kind: "invalid_request_error", code: code, message: message}
 }
 
 // onBehalf lets a platform act for an account that granted it access.
@@ -62,14 +78,24 @@ func (s *Server) onBehalf(c caller, account string) (caller, *apiError) {
 	if account == "" {
 		return c, nil
 	}
-	for _, t := range s.tokens {
-		if t.platform == c.platform && t.account.ID == account && t.account.Livemode == c.livemode {
-			c.account = t.account
-			return c, nil
-		}
+	key := accountKey{account, c.livemode}
+	if s.granted(c.platform, key) {
+		c.account = s.byKey[key]
+		return c, nil
 	}
 	return c, &apiError{status: http.StatusForbidden, kind: "invalid_request_error", code: "account_invalid",
 		message: "The provided key does not have access to the account, or access was revoked"}
+}
+
+// note keeps a request for Requests or PlatformRequests.
+func (s *Server) note(r *http.Request, c caller) {
+	request := Request{Method: r.Method, Path: r.URL.Path, Platform: c.platform.Name, Livemode: c.livemode}
+	if c.account == nil {
+		s.platformRequests = append(s.platformRequests, request)
+		return
+	}
+	request.Account = c.account.ID
+	s.requests = append(s.requests, request)
 }
 
 func (s *Server) routeAPI(mux *http.ServeMux) {
@@ -87,7 +113,7 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 		case refused != nil:
 			refuse(w, *refused)
 		case c.account != nil:
-			s.requests = append(s.requests, Request{r.Method, r.URL.Path, c.account.ID})
+			s.note(r, c)
 			refuse(w, apiError{status: http.StatusForbidden, kind: "invalid_request_error",
 				code: "more_permissions_required_for_application", message: "The scope of this key is read_only"})
 		default:
@@ -114,7 +140,7 @@ func (s *Server) forAccount(serve func(http.ResponseWriter, *http.Request, *Acco
 			refuse(w, unknownPath(r))
 			return
 		}
-		s.requests = append(s.requests, Request{r.Method, r.URL.Path, c.account.ID})
+		s.note(r, c)
 		serve(w, r, c.account)
 	}
 }
@@ -126,7 +152,7 @@ func (s *Server) forPlatform(serve func(http.ResponseWriter, *http.Request, call
 		defer s.mu.Unlock()
 		c, refused := s.authenticate(r)
 		if refused == nil && c.account != nil {
-			s.requests = append(s.requests, Request{r.Method, r.URL.Path, c.account.ID})
+			s.note(r, c)
 			refused = &apiError{status: http.StatusForbidden, kind: "invalid_request_error",
 				code: "oauth_not_supported", message: "This application does not have the required permissions for this endpoint"}
 		}
@@ -134,16 +160,15 @@ func (s *Server) forPlatform(serve func(http.ResponseWriter, *http.Request, call
 			refuse(w, *refused)
 			return
 		}
+		s.note(r, c)
 		serve(w, r, c)
 	}
 }
 
 func (s *Server) getAccount(w http.ResponseWriter, r *http.Request, c caller) {
-	for _, t := range s.tokens {
-		if t.platform == c.platform && t.account.ID == r.PathValue("id") && t.account.Livemode == c.livemode {
-			reply(w, http.StatusOK, t.account.render())
-			return
-		}
+	if key := (accountKey{r.PathValue("id"), c.livemode}); s.granted(c.platform, key) {
+		reply(w, http.StatusOK, s.byKey[key].render())
+		return
 	}
 	refuse(w, apiError{status: http.StatusForbidden, kind: "invalid_request_error", code: "account_invalid",
 		message: "The provided key does not have access to the account"})

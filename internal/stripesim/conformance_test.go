@@ -61,7 +61,7 @@ func simulator(t *testing.T) (server *Server, asAccount, asPlatform side, a *Acc
 	a = Generate(GenerateOptions{AccountID: "acct_1", Name: "A", Country: "DE", Currency: "eur", Customers: 300, Years: 2, Seed: 1, End: present, Livemode: true})
 	server.AddAccount(a)
 	server.mu.Lock()
-	token := server.grant(server.platforms[0], a, "")
+	token := server.grant(server.platforms[0], a, newID(server.rng, "rt_", 40))
 	server.mu.Unlock()
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)

@@ -40,6 +40,7 @@ type Delivery struct {
 
 type delivery struct {
 	event    *event
+	account  string
 	endpoint *endpoint
 	body     []byte
 }
@@ -82,7 +83,7 @@ func (s *Server) enqueue(a *Account, e *event) {
 		if target.livemode != a.Livemode && !target.livemode {
 			continue
 		}
-		s.outbox = append(s.outbox, &delivery{event: e, endpoint: target, body: body})
+		s.outbox = append(s.outbox, &delivery{event: e, account: a.ID, endpoint: target, body: body})
 	}
 	select {
 	case s.wake <- struct{}{}:
@@ -91,12 +92,7 @@ func (s *Server) enqueue(a *Account, e *event) {
 }
 
 func (s *Server) connected(p *Platform, a *Account) bool {
-	for _, t := range s.tokens {
-		if t.platform == p && t.account.ID == a.ID {
-			return true
-		}
-	}
-	return false
+	return s.granted(p, accountKey{a.ID, true}) || s.granted(p, accountKey{a.ID, false})
 }
 
 // deliver posts an event until it is taken, given up or ctx ends.
@@ -129,15 +125,21 @@ func (s *Server) deliver(ctx context.Context, d *delivery, slots chan struct{}) 
 
 func (s *Server) post(ctx context.Context, d *delivery) (status int) {
 	s.mu.RLock()
-	target, secret := d.endpoint.url, d.endpoint.secret
+	target, secret, fault := d.endpoint.url, d.endpoint.secret, s.hindered[d.account]
 	s.mu.RUnlock()
+	if fault.Drop {
+		return 0
+	}
+	if fault.Secret != "" {
+		secret = fault.Secret
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(d.body))
 	if err != nil {
 		return 0
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
-	req.Header.Set("Stripe-Signature", Sign(d.body, secret, s.now()))
+	req.Header.Set("Stripe-Signature", Sign(d.body, secret, s.now()+int64(fault.Skew.Seconds())))
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return 0

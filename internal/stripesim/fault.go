@@ -34,6 +34,24 @@ func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
+	clear(s.hindered)
+}
+
+// DeliveryFault hinders the deliveries of one account's events. The zero value hinders nothing.
+type DeliveryFault struct {
+	// Drop loses every attempt on its way.
+	Drop bool
+	// Secret signs instead of the endpoint's.
+	Secret string
+	// Skew is how far the clock that signs is ahead of ours; negative when it is behind.
+	Skew time.Duration
+}
+
+// HinderDeliveries replaces the fault of an account's deliveries, including those that are retried.
+func (s *Server) HinderDeliveries(account string, f DeliveryFault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hindered[account] = f
 }
 
 func (s *Server) takeFault(r *http.Request) *Fault {

@@ -29,6 +29,14 @@ type Account struct {
 	rng           *rand.Rand
 }
 
+// accountKey names an account in one mode.
+type accountKey struct {
+	id       string
+	livemode bool
+}
+
+func (a *Account) key() accountKey { return accountKey{a.ID, a.Livemode} }
+
 // Times are unix seconds and 0 when unset; amounts are minor currency units.
 
 type customer struct {

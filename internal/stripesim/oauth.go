@@ -27,16 +27,39 @@ type token struct {
 	access, refresh string
 	platform        *Platform
 	account         *Account
+	// expires is 0 with Connect, whose tokens do not.
+	expires int64
 }
 
-const codeAge = 5 * 60
+func (t *token) expired(now int64) bool { return t.expires != 0 && t.expires <= now }
+
+// grantKey is one platform's grant of one account.
+type grantKey struct {
+	platform *Platform
+	account  accountKey
+}
+
+const (
+	codeAge = 5 * 60
+	// appTokenAge and the rolling of refresh tokens are those of Stripe Apps.
+	appTokenAge = 60 * 60
+)
 
 func (s *Server) routeOAuth(mux *http.ServeMux) {
-	mux.HandleFunc("GET /oauth/authorize", s.authorize)
-	mux.HandleFunc("POST /oauth/authorize", s.consent)
-	mux.HandleFunc("POST /oauth/token", s.exchange)
+	for _, page := range []string{connectPage, appPage} {
+		mux.HandleFunc("GET "+page, s.authorize)
+		mux.HandleFunc("POST "+page, s.consent)
+	}
+	mux.HandleFunc("POST /oauth/token", s.idempotent(s.exchange))
+	mux.HandleFunc("POST /v1/oauth/token", s.idempotent(s.exchange))
 	mux.HandleFunc("POST /oauth/deauthorize", s.deauthorize)
 }
+
+// The pages where an account's owner consents: to a Connect platform, and to a Stripe App.
+const (
+	connectPage = "/oauth/authorize"
+	appPage     = "/oauth/v2/authorize"
+)
 
 // authorizeRequest is what a platform asks for.
 type authorizeRequest struct {
@@ -46,7 +69,7 @@ type authorizeRequest struct {
 	state    string
 }
 
-func (s *Server) readAuthorize(values url.Values) (req authorizeRequest, problem string) {
+func (s *Server) readAuthorize(page string, values url.Values) (req authorizeRequest, problem string) {
 	for _, p := range s.platforms {
 		switch id := values.Get("client_id"); {
 		case id != "" && id == p.ClientIDLive:
@@ -55,13 +78,14 @@ func (s *Server) readAuthorize(values url.Values) (req authorizeRequest, problem
 			req.platform = p
 		}
 	}
-	if req.platform == nil {
+	if req.platform == nil || req.platform.App != (page == appPage) {
 		return req, "No application matches the supplied client identifier"
 	}
-	if values.Get("response_type") != "code" {
+	// An App's permissions are in its manifest: its link asks for nothing.
+	if !req.platform.App && values.Get("response_type") != "code" {
 		return req, "response_type must be code"
 	}
-	if scope := values.Get("scope"); scope != "read_only" && scope != "read_write" {
+	if scope := values.Get("scope"); !req.platform.App && scope != "read_only" && scope != "read_write" {
 		return req, "scope must be read_only or read_write"
 	}
 	redirect := values.Get("redirect_uri")
@@ -82,7 +106,7 @@ func (s *Server) readAuthorize(values url.Values) (req authorizeRequest, problem
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	req, problem := s.readAuthorize(r.URL.Query())
+	req, problem := s.readAuthorize(r.URL.Path, r.URL.Query())
 	if problem != "" {
 		reply(w, http.StatusBadRequest, obj{"error": obj{"message": problem, "type": "invalid_request_error"}})
 		return
@@ -95,7 +119,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_ = authorizeTemplate.Execute(w, map[string]any{
-		"Platform": req.platform.Name, "Accounts": accounts, "Live": req.livemode,
+		"Page": r.URL.Path, "Platform": req.platform.Name, "Accounts": accounts, "Live": req.livemode,
 		"Fields": map[string]string{
 			"client_id": r.URL.Query().Get("client_id"), "response_type": "code", "scope": r.URL.Query().Get("scope"),
 			"redirect_uri": r.URL.Query().Get("redirect_uri"), "state": req.state,
@@ -111,16 +135,16 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, obj{"error": obj{"message": "unreadable form", "type": "invalid_request_error"}})
 		return
 	}
-	req, problem := s.readAuthorize(r.PostForm)
+	req, problem := s.readAuthorize(r.URL.Path, r.PostForm)
 	if problem != "" {
 		reply(w, http.StatusBadRequest, obj{"error": obj{"message": problem, "type": "invalid_request_error"}})
 		return
 	}
-	answer := url.Values{}
+	answer := req.redirect.Query()
 	if req.state != "" {
 		answer.Set("state", req.state)
 	}
-	account, ok := s.findAccount(r.PostForm.Get("account"), req.livemode)
+	account, ok := s.byKey[accountKey{r.PostForm.Get("account"), req.livemode}]
 	if r.PostForm.Get("action") != "connect" || !ok {
 		answer.Set("error", "access_denied")
 		answer.Set("error_description", "The user denied your request")
@@ -128,7 +152,9 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		id := newID(s.rng, "ac_", 32)
 		s.codes[id] = &code{platform: req.platform, account: account, expires: s.now() + codeAge}
 		answer.Set("code", id)
-		answer.Set("scope", r.PostForm.Get("scope"))
+		if !req.platform.App {
+			answer.Set("scope", r.PostForm.Get("scope"))
+		}
 	}
 	target := *req.redirect
 	target.RawQuery = answer.Encode()
@@ -139,26 +165,19 @@ func oauthError(w http.ResponseWriter, status int, code, description string) {
 	reply(w, status, obj{"error": code, "error_description": description})
 }
 
-// client authenticates a platform by client_secret or Authorization.
-func (s *Server) clientOf(r *http.Request) (*Platform, bool, bool) {
+// clientOf authenticates a platform by client_secret or Authorization.
+func (s *Server) clientOf(r *http.Request) (p *Platform, livemode, ok bool) {
 	key := r.PostFormValue("client_secret")
 	if key == "" {
-		key = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		key = keyOf(r)
 	}
-	for _, p := range s.platforms {
-		if key != "" && (key == p.SecretKeyLive || key == p.SecretKeyTest) {
-			return p, key == p.SecretKeyLive, true
-		}
-	}
-	return nil, false, false
+	return s.platformOf(key)
 }
 
-// exchange turns a code, or a refresh token, into an access token.
+// exchange turns a code, or a refresh token, into an access token; s.mu must be held.
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	platform, livemode, ok := s.clientOf(r)
-	if !ok {
+	if !ok || platform.App != strings.HasPrefix(r.URL.Path, "/v1/") {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "No such API key")
 		return
 	}
@@ -175,40 +194,55 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
 			oauthError(w, http.StatusBadRequest, "invalid_grant", "This authorization code has already been used or has expired: "+id)
 		default:
 			c.used = true
-			t := s.grant(platform, c.account, "")
+			t := s.grant(platform, c.account, newID(s.rng, "rt_", 40))
 			s.emit(c.account, "account.application.authorized", obj{"id": clientID(platform, livemode), "object": "application", "name": platform.Name}, nil)
-			reply(w, http.StatusOK, t.render(platform))
+			reply(w, http.StatusOK, t.render())
 		}
 	case "refresh_token":
 		t, ok := s.refreshes[r.PostFormValue("refresh_token")]
-		if !ok || t.platform != platform {
+		if !ok || t.platform != platform || t.account.Livemode != livemode {
 			oauthError(w, http.StatusBadRequest, "invalid_grant", "Grant does not exist for this refresh token")
 			return
 		}
-		reply(w, http.StatusOK, s.grant(platform, t.account, t.refresh).render(platform))
+		refresh := t.refresh
+		if platform.App {
+			delete(s.refreshes, refresh)
+			refresh = newID(s.rng, "rt_", 40)
+		}
+		reply(w, http.StatusOK, s.grant(platform, t.account, refresh).render())
 	default:
 		oauthError(w, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
 	}
 }
 
-// grant makes a new access token. As with Stripe's Connect, older ones of the account go on working and the refresh
-// token stays.
+// grant makes a new access token; older ones of the account go on working, with an App until they expire.
 func (s *Server) grant(p *Platform, a *Account, refresh string) *token {
 	mode := "test"
 	if a.Livemode {
 		mode = "live"
 	}
 	t := &token{access: newID(s.rng, "sk_"+mode+"_", 48), refresh: refresh, platform: p, account: a}
-	if refresh == "" {
-		t.refresh = newID(s.rng, "rt_", 40)
+	if p.App {
+		t.expires = s.now() + appTokenAge
 	}
+	key := grantKey{p, a.key()}
 	s.tokens[t.access], s.refreshes[t.refresh] = t, t
+	s.grants[key] = append(s.grants[key], t)
 	return t
 }
 
-func (t *token) render(p *Platform) obj {
+// granted says whether a platform holds a grant of an account.
+func (s *Server) granted(p *Platform, account accountKey) bool {
+	return len(s.grants[grantKey{p, account}]) > 0
+}
+
+func (t *token) render() obj {
+	scope := "read_only"
+	if t.platform.App {
+		scope = "stripe_apps"
+	}
 	return obj{
-		"access_token": t.access, "refresh_token": t.refresh, "livemode": t.account.Livemode, "scope": "read_only",
+		"access_token": t.access, "refresh_token": t.refresh, "livemode": t.account.Livemode, "scope": scope,
 		"stripe_user_id": t.account.ID, "stripe_publishable_key": "pk_" + t.access[3:20], "token_type": "bearer",
 	}
 }
@@ -230,7 +264,7 @@ func (s *Server) deauthorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	account := r.PostFormValue("stripe_user_id")
-	if !s.revoke(platform, account, livemode) {
+	if !s.revoke(platform, accountKey{account, livemode}) {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "This application is not connected to stripe account "+account)
 		return
 	}
@@ -242,21 +276,23 @@ func (s *Server) Revoke(account string, livemode bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.platforms {
-		s.revoke(p, account, livemode)
+		s.revoke(p, accountKey{account, livemode})
 	}
 }
 
-func (s *Server) revoke(p *Platform, account string, livemode bool) bool {
-	found := false
-	for access, t := range s.tokens {
-		if t.platform == p && t.account.ID == account && t.account.Livemode == livemode {
-			if !found {
-				s.emit(t.account, "account.application.deauthorized", obj{"id": clientID(p, livemode), "object": "application", "name": p.Name}, nil)
-			}
-			found = true
-			delete(s.tokens, access)
-			delete(s.refreshes, t.refresh)
-		}
+func (s *Server) revoke(p *Platform, account accountKey) bool {
+	key := grantKey{p, account}
+	tokens := s.grants[key]
+	if len(tokens) == 0 {
+		return false
 	}
-	return found
+	// The platform still hears of the end.
+	s.emit(tokens[0].account, "account.application.deauthorized",
+		obj{"id": clientID(p, account.livemode), "object": "application", "name": p.Name}, nil)
+	for _, t := range tokens {
+		delete(s.tokens, t.access)
+		delete(s.refreshes, t.refresh)
+	}
+	delete(s.grants, key)
+	return true
 }

@@ -3,6 +3,7 @@ package stripesim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -33,6 +34,8 @@ type Platform struct {
 	ClientIDLive, ClientIDTest   string
 	SecretKeyLive, SecretKeyTest string
 	RedirectURIs                 []string
+	// App makes it a Stripe App: access tokens end after an hour, and each refresh replaces the refresh token.
+	App bool
 }
 
 // Server answers for api.stripe.com and connect.stripe.com. It keeps everything in memory.
@@ -42,25 +45,32 @@ type Server struct {
 	client *http.Client
 	mux    *http.ServeMux
 
-	mu        sync.RWMutex
-	rng       *rand.Rand
-	platforms []*Platform
-	accounts  []*Account
-	codes     map[string]*code
-	tokens    map[string]*token
-	refreshes map[string]*token
-	endpoints list[*endpoint]
-	faults    []*Fault
-	requests  []Request
-	streams   []stream
-	sent      []Delivery
-	outbox    []*delivery
-	wake      chan struct{}
+	mu                         sync.RWMutex
+	rng                        *rand.Rand
+	platforms                  []*Platform
+	accounts                   []*Account
+	byKey                      map[accountKey]*Account
+	codes                      map[string]*code
+	tokens                     map[string]*token // by access token
+	refreshes                  map[string]*token // by refresh token
+	grants                     map[grantKey][]*token
+	answers                    map[string]answer // by key and Idempotency-Key
+	endpoints                  list[*endpoint]
+	faults                     []*Fault
+	hindered                   map[string]DeliveryFault // by account
+	requests, platformRequests []Request
+	streams                    []stream
+	sent                       []Delivery
+	outbox                     []*delivery
+	wake                       chan struct{}
 }
 
-// Request is one API request for a connected account, as it was received.
+// Request is one API request as it was received. Account is empty when a platform spoke for itself.
 type Request struct {
 	Method, Path, Account string
+	// Platform whose key or grant it was sent with, by name.
+	Platform string
+	Livemode bool
 }
 
 // New returns a server without platforms and accounts. Run must run for events to be delivered.
@@ -74,7 +84,8 @@ func New(opts Options) (*Server, error) {
 	s := &Server{
 		clock: opts.Clock, log: opts.Logger, client: opts.DeliveryClient,
 		rng:   rand.New(rand.NewPCG(opts.Seed, 0x5717e)),
-		codes: map[string]*code{}, tokens: map[string]*token{}, refreshes: map[string]*token{},
+		byKey: map[accountKey]*Account{}, codes: map[string]*code{}, tokens: map[string]*token{}, refreshes: map[string]*token{},
+		grants: map[grantKey][]*token{}, answers: map[string]answer{}, hindered: map[string]DeliveryFault{},
 		wake: make(chan struct{}, 1),
 	}
 	s.mux = s.routes()
@@ -93,6 +104,20 @@ func (s *Server) AddAccount(a *Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accounts = append(s.accounts, a)
+	s.byKey[a.key()] = a
+}
+
+// SetRestricted lets Stripe disable or enable an account's charges, and tells the platforms.
+func (s *Server) SetRestricted(account string, livemode, restricted bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.byKey[accountKey{account, livemode}]
+	if !ok {
+		return fmt.Errorf("stripesim: no account %s", account)
+	}
+	a.Restricted = restricted
+	s.emit(a, "account.updated", a.render(), obj{"charges_enabled": restricted, "payouts_enabled": restricted})
+	return nil
 }
 
 // Requests returns every request made for a connected account, oldest first.
@@ -100,6 +125,13 @@ func (s *Server) Requests() []Request {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return append([]Request(nil), s.requests...)
+}
+
+// PlatformRequests returns every request that a platform made for itself, oldest first; OAuth is not among them.
+func (s *Server) PlatformRequests() []Request {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return append([]Request(nil), s.platformRequests...)
 }
 
 // ServeHTTP answers as Stripe does.
@@ -129,15 +161,6 @@ func (s *Server) routes() *http.ServeMux {
 }
 
 func (s *Server) now() int64 { return s.clock.Now().Unix() }
-
-func (s *Server) findAccount(id string, livemode bool) (*Account, bool) {
-	for _, a := range s.accounts {
-		if a.ID == id && a.Livemode == livemode {
-			return a, true
-		}
-	}
-	return nil, false
-}
 
 // Run delivers events and drives live streams until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
