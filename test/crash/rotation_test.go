@@ -57,7 +57,7 @@ func eachDeath(t *testing.T, kill func(t *testing.T, f *fate) (death string)) in
 
 func TestAnOperatorKilled(t *testing.T) {
 	cluster := startCluster(t)
-	for _, app := range []bool{false} {
+	for _, app := range []bool{false, true} {
 		flavor := map[bool]string{false: "connect", true: "app"}[app]
 		for name, scenario := range map[string]func(*testing.T, *world){
 			"while it rotates a token":   rotation,

@@ -67,7 +67,7 @@ func newWorld(t *testing.T, cluster *devcluster.Cluster, app bool) *world {
 	w.must(err)
 	w.platform = stripesim.Platform{
 		Name: "Kustiq", ClientIDLive: "ca_live", ClientIDTest: "ca_test", SecretKeyLive: "sk_live_platform",
-		SecretKeyTest: "sk_test_platform", RedirectURIs: []string{redirectURI},
+		SecretKeyTest: "sk_test_platform", RedirectURIs: []string{redirectURI}, App: app,
 	}
 	logger := slog.New(slog.DiscardHandler)
 	w.sim, err = stripesim.New(stripesim.Options{Clock: w.clock, Seed: 1, Logger: logger})
