@@ -145,7 +145,7 @@ func (t *tenant) matches(ctx context.Context, counts bus.Matches) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-func (t *tenant) crossRegion(ctx context.Context, to v1alpha1.CrossRegionPolicy) {
+func (t *tenant) crossRegion(ctx context.Context, to v1alpha1.CrossRegion) {
 	change(ctx, t.workspace, func(w *v1alpha1.Workspace) { w.Spec.CrossRegion = to })
 }
 

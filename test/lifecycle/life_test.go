@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -215,5 +216,29 @@ var _ = Describe("A life", func() {
 			}
 			g.Expect(found).NotTo(HaveOccurred())
 		}).Should(Succeed())
+	})
+})
+
+var _ = Describe("kubectl wait", func() {
+	It("returns when a connection is ready", func(ctx context.Context) {
+		t := newTenant(ctx, eu, "DE", v1alpha1.ModeLive)
+		wait := func(condition, timeout string) (string, error) {
+			out, err := exec.CommandContext(ctx, cluster.Kubectl, "--kubeconfig", cluster.Kubeconfig, "-n", t.c.Namespace,
+				"wait", "--for=condition="+condition, "--timeout="+timeout, "strc/main").CombinedOutput()
+			return string(out), err
+		}
+		out, err := wait("Ready=false", "30s")
+		Expect(err).NotTo(HaveOccurred(), out)
+		t.consent(ctx)
+		done := make(chan error, 1)
+		go func() {
+			out, err := wait("Ready", "60s")
+			if err != nil {
+				err = fmt.Errorf("%w: %s", err, out)
+			}
+			done <- err
+		}()
+		t.wait(ctx, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+		Eventually(done).Should(Receive(BeNil()))
 	})
 })
