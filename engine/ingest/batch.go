@@ -26,6 +26,7 @@ type result struct {
 // change is what a batch brings to one customer.
 type change struct {
 	record  *store.CustomerRecord
+	account string
 	signals []signal.Signal
 	// receivedAtMs is the earliest receipt among the live messages; 0 without one.
 	receivedAtMs int64
@@ -56,11 +57,7 @@ func (e *Engine) apply(ctx context.Context, tx *store.Tx, batch []item) (result,
 // triage sets aside what cannot become a score: messages without signals, from before an erasure, and those that name
 // no customer, whose events are listed as failed.
 func (e *Engine) triage(ctx context.Context, tx *store.Tx, batch []item, now time.Time, r *result) (usable []item, err error) {
-	scopes := make([]store.Scope, len(batch))
-	for n, i := range batch {
-		scopes[n] = i.scope()
-	}
-	erasedAtMs, err := tx.Workspaces(ctx, scopes)
+	erasedAtMs, err := erasures(ctx, tx, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +65,7 @@ func (e *Engine) triage(ctx context.Context, tx *store.Tx, batch []item, now tim
 	for _, i := range batch {
 		switch {
 		case len(i.Signals) == 0:
-		case i.ReceivedAtMs > 0 && i.ReceivedAtMs <= erasedAtMs[i.Workspace]:
+		case i.ReceivedAtMs > 0 && i.ReceivedAtMs <= erasedAtMs[i.account()]:
 			r.signals[erased] += len(i.Signals)
 		case slices.ContainsFunc(i.Signals, func(s signal.Signal) bool { return s.Customer == "" }):
 			r.signals[unattributed] += len(i.Signals)
@@ -92,11 +89,34 @@ func (e *Engine) triage(ctx context.Context, tx *store.Tx, batch []item, now tim
 	return usable, nil
 }
 
+// erasures opens the messages' workspaces and returns, for each account, up to when its messages are not to be stored.
+func erasures(ctx context.Context, tx *store.Tx, batch []item) (map[store.AccountRef]int64, error) {
+	var scopes []store.Scope
+	var accounts []store.AccountRef
+	for n, i := range batch {
+		if n == 0 || i.account() != batch[n-1].account() { // most batches are of one account
+			scopes, accounts = append(scopes, i.scope()), append(accounts, i.account())
+		}
+	}
+	workspaces, err := tx.Workspaces(ctx, scopes)
+	if err != nil {
+		return nil, err
+	}
+	atMs, err := tx.ErasedAccounts(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	for _, account := range accounts {
+		atMs[account] = max(atMs[account], workspaces[account.Workspace])
+	}
+	return atMs, nil
+}
+
 // events names the messages as the ledger and the failed list do.
 func events(messages []item) []store.EventRef {
 	refs := make([]store.EventRef, len(messages))
 	for n, i := range messages {
-		refs[n] = store.EventRef{Scope: i.scope(), EventID: i.id()}
+		refs[n] = store.EventRef{Scope: i.scope(), EventID: i.id(), Account: i.Account}
 	}
 	return refs
 }
@@ -115,7 +135,7 @@ func dropKnownEvents(ctx context.Context, tx *store.Tx, messages []item, now tim
 		return nil, err
 	}
 	for _, i := range messages {
-		ref := store.EventRef{Scope: i.scope(), EventID: i.EventID}
+		ref := store.EventRef{Scope: i.scope(), EventID: i.EventID, Account: i.Account}
 		if i.EventID != "" && !unseen[ref] {
 			r.signals[duplicate] += len(i.Signals)
 			continue
@@ -150,7 +170,7 @@ func dropKnownSignals(ctx context.Context, tx *store.Tx, messages []item, r *res
 			brought++
 			c := changes[ref.CustomerKey]
 			if c == nil {
-				c = &change{}
+				c = &change{account: i.Account}
 				changes[ref.CustomerKey] = c
 			}
 			c.signals = append(c.signals, s)
@@ -181,6 +201,7 @@ func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.Cust
 	var rebuild []store.CustomerKey
 	for key, c := range changes {
 		c.record = records[key]
+		c.record.Account = cmp.Or(c.record.Account, c.account)
 		if states[key] = e.advance(c); states[key] == nil {
 			rebuild = append(rebuild, key)
 		}

@@ -94,6 +94,6 @@ func TestOptionsAreRequired(t *testing.T) {
 	g := NewWithT(t)
 	_, err := New(Options{})
 	g.Expect(err).To(MatchError(ContainSubstring("a bus is required")))
-	_, err = newEngine(Options{}, noBus{})
+	_, err = newEngine(Options{}, noBus{}, boards{})
 	g.Expect(err).To(MatchError(ContainSubstring("are required")))
 }

@@ -37,6 +37,7 @@ type Engine struct {
 	logger  *slog.Logger
 	metrics *metrics
 	model   Model
+	eraser  *eraser
 	// wake tells the scheduler that a batch may have moved the next due time forward.
 	wake chan struct{}
 	// pruneAt is when the ledger is pruned next; only the scheduler uses it.
@@ -54,10 +55,10 @@ func New(o Options) (*Engine, error) {
 	if o.Bus == nil {
 		return nil, errors.New("new engine: a bus is required")
 	}
-	return newEngine(o, o.Bus)
+	return newEngine(o, o.Bus, boardsOf(o.Bus))
 }
 
-func newEngine(o Options, from source) (*Engine, error) {
+func newEngine(o Options, from source, on boards) (*Engine, error) {
 	if o.Store == nil || o.Clock == nil || o.Logger == nil || o.Metrics == nil {
 		return nil, errors.New("new engine: a store, a clock, a logger and a metrics registry are required")
 	}
@@ -70,11 +71,11 @@ func newEngine(o Options, from source) (*Engine, error) {
 	}
 	return &Engine{
 		source: from, store: o.Store, clock: o.Clock, logger: o.Logger.With("component", "engine"), metrics: m, model: o.Model,
-		wake: make(chan struct{}, 1),
+		eraser: newEraser(on.erasures), wake: make(chan struct{}, 1),
 	}, nil
 }
 
-// Run consumes and re-evaluates until ctx ends, which is no error. A batch under way is finished first.
+// Run consumes, re-evaluates and meets the operator's requests until ctx ends, which is no error. A batch under way is finished first.
 func (e *Engine) Run(ctx context.Context) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -83,6 +84,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		return fmt.Errorf("consume signals: %w", err)
 	})
 	group.Go(func() error { return e.schedule(groupCtx) })
+	group.Go(func() error { return e.watchErasures(groupCtx) })
+	group.Go(func() error { return e.work(groupCtx, e.eraser.inbox, e.eraseAccounts) })
 	if err := group.Wait(); ctx.Err() == nil {
 		return err
 	}

@@ -44,6 +44,11 @@ func (i item) scope() store.Scope {
 	return store.Scope{Workspace: i.Workspace, Livemode: i.Livemode}
 }
 
+// account that the message is of.
+func (i item) account() store.AccountRef {
+	return store.AccountRef{Scope: i.scope(), Account: i.Account}
+}
+
 // id names the message in the failed list: its event, or the first signal read from a listed object.
 func (i item) id() string {
 	if i.EventID == "" && len(i.Signals) > 0 {

@@ -62,7 +62,11 @@ func (b *bench) start(t testing.TB, from source, change ...func(o *Options)) {
 	for _, c := range change {
 		c(&o)
 	}
-	b.Engine, err = newEngine(o, from)
+	on := boards{erasures: &memory[bus.Erasure]{}, policies: &memory[bus.MatchPolicy]{}, matches: &memory[bus.Matches]{}}
+	if real, ok := from.(*bus.Bus); ok {
+		on = boardsOf(real)
+	}
+	b.Engine, err = newEngine(o, from, on)
 	g.Expect(err).NotTo(HaveOccurred())
 }
 

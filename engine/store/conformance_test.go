@@ -13,6 +13,8 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"identities at rest": testAtRest, "erasure": testErasure, "erased key": testErasedKey, "rollback": testRollback,
 		"writers of one customer": testWriters, "erasing while writing": testEraseRace, "erasing waits": testEraseWaits, "due": testDue,
 		"failed": testFailed, "history": testHistory, "coming back": testReopen, "large batch": testLargeBatch,
+		"account erasure": testEraseAccount, "account erasure waits": testEraseAccountWaits,
+		"account erasure and scheduler": testEraseAccountAndDue,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })
 	}

@@ -22,6 +22,8 @@ type CustomerKey struct {
 // CustomerRecord is a customer as a transaction loads it, changes it and saves it.
 type CustomerRecord struct {
 	CustomerKey
+	// Account is the acct_ id that the customer belongs to. Whoever changes a record that has none yet fills it in.
+	Account string
 	// State is the encoded scoring.State; empty for a new customer.
 	State []byte
 	// Evaluation is what SaveCustomers writes. Of a loaded record only Score and Tier are filled.
@@ -98,7 +100,7 @@ func (t *Tx) Customers(ctx context.Context, keys []CustomerKey) (map[CustomerKey
 		head:  keysCTE,
 		tuple: keyTuple,
 		tail: `) SELECT c.workspace, c.livemode, c.customer, c.state, c.tier, -c.neg_score, c.top_reason, c.evaluated_at,
-			c.freshness_ms, c.last_kind, c.last_created, c.last_id, c.identity, c.identity_created, c.identity_id
+			c.freshness_ms, c.last_kind, c.last_created, c.last_id, c.identity, c.identity_created, c.identity_id, c.account
 			FROM k CROSS JOIN customers c
 			WHERE c.workspace = k.workspace AND c.livemode = k.livemode AND c.customer = k.id AND c.model_version <> ''
 			ORDER BY c.workspace, c.livemode, c.customer` + t.lock(` FOR UPDATE OF c`),
@@ -118,7 +120,7 @@ func scanRecord(rows *sql.Rows) (*CustomerRecord, error) {
 	var evaluatedAt int64
 	err := rows.Scan(&r.Workspace, &r.Livemode, &r.Customer, &r.State, &r.before.Tier, &r.before.Score, &r.TopReason,
 		&evaluatedAt, &r.FreshnessMs, &r.last.kind, &r.last.created, &r.last.id,
-		&r.identity.sealed, &r.identity.created, &r.identity.id)
+		&r.identity.sealed, &r.identity.created, &r.identity.id, &r.Account)
 	r.Evaluation, r.EvaluatedAt = r.before, fromMilli(evaluatedAt)
 	return r, err
 }
@@ -128,7 +130,7 @@ func scanRecord(rows *sql.Rows) (*CustomerRecord, error) {
 func (t *Tx) reserve(ctx context.Context, keys []CustomerKey) error {
 	_, err := t.execMany(ctx, statement{
 		head:  `INSERT INTO customers (` + customerColumns + `) VALUES `,
-		tuple: `(?,?,?,'','',9,0,0,0,'',0,'','','','',0,'',0,NULL,0,NULL,0,'')`,
+		tuple: `(?,?,?,'','',9,0,0,0,'',0,'','','','',0,'',0,NULL,0,NULL,0,'','')`,
 		tail:  ` ON CONFLICT (workspace, livemode, customer) DO NOTHING`,
 	}, len(keys), keyArgs(keys))
 	if err != nil {
@@ -139,19 +141,19 @@ func (t *Tx) reserve(ctx context.Context, keys []CustomerKey) error {
 
 const customerColumns = `workspace, livemode, customer, state, tier, tier_rank, neg_score, neg_mrr, p30, currency, segment,
 	top_reason, terms, model_version, last_kind, last_created, last_id, evaluated_at, next_change_at, freshness_ms,
-	identity, identity_created, identity_id`
+	identity, identity_created, identity_id, account`
 
 // saveCustomers replaces all but the key.
 var saveCustomers = statement{
 	head:  `INSERT INTO customers (` + customerColumns + `) VALUES `,
-	tuple: `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+	tuple: `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 	tail: ` ON CONFLICT (workspace, livemode, customer) DO UPDATE SET state = excluded.state, tier = excluded.tier,
 		tier_rank = excluded.tier_rank, neg_score = excluded.neg_score, neg_mrr = excluded.neg_mrr, p30 = excluded.p30,
 		currency = excluded.currency, segment = excluded.segment, top_reason = excluded.top_reason,
 		terms = excluded.terms, model_version = excluded.model_version, last_kind = excluded.last_kind,
 		last_created = excluded.last_created, last_id = excluded.last_id, evaluated_at = excluded.evaluated_at,
 		next_change_at = excluded.next_change_at, freshness_ms = excluded.freshness_ms, identity = excluded.identity,
-		identity_created = excluded.identity_created, identity_id = excluded.identity_id`,
+		identity_created = excluded.identity_created, identity_id = excluded.identity_id, account = excluded.account`,
 }
 
 // SaveCustomers writes records that Customers returned in this transaction, seals new identities, and adds a point to
@@ -189,7 +191,7 @@ func (t *Tx) customerRow(r *CustomerRecord) ([]any, error) {
 	return []any{r.Workspace, bit(r.Livemode), r.Customer, r.State, string(e.Tier), tierRank(e.Tier), -e.Score,
 		0 - e.MRR, e.P30, e.Currency, bit(e.Segment), r.TopReason, terms, e.ModelVersion, string(r.last.kind),
 		r.last.created, r.last.id, r.EvaluatedAt.UnixMilli(), ceilMilli(e.NextChangeAt), r.FreshnessMs,
-		r.identity.sealed, r.identity.created, r.identity.id}, nil
+		r.identity.sealed, r.identity.created, r.identity.id, r.Account}, nil
 }
 
 // sealPerson seals a person that Observe has found.
@@ -197,13 +199,9 @@ func (t *Tx) sealPerson(r *CustomerRecord) error {
 	if r.person == nil {
 		return nil
 	}
-	key, ok := t.keys[r.Workspace]
-	if !ok {
-		return fmt.Errorf("save customers: the transaction did not open the workspace")
-	}
-	v, err := t.store.keys.open(r.Workspace, key)
+	v, err := t.dataKey(r.Workspace)
 	if err != nil {
-		return err
+		return fmt.Errorf("save customers: %w", err)
 	}
 	id := identity{Email: r.person.Email, Name: r.person.Name, ProfileID: r.person.ProfileID}
 	r.identity.sealed, err = sealIdentity(v, r.CustomerKey, id)

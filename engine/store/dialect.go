@@ -30,8 +30,8 @@ type dialect interface {
 	unavailable(err error) bool
 	// clean hides what the database's own words could quote of a row. errors.As still finds the cause.
 	clean(err error) error
-	// scrub removes what an erasure leaves behind in files, after its commit.
-	scrub(ctx context.Context, writer *sql.DB) error
+	// scrub removes what an erasure of rows of the table leaves behind in files, after its commit.
+	scrub(ctx context.Context, writer *sql.DB, table string) error
 }
 
 // hidden is an error of the database in words that quote no value.

@@ -6,8 +6,8 @@ import (
 )
 
 // Erase removes everything the workspace's events left behind, live and test, and destroys its data key, so that a
-// copy of its identities without that key stays closed. What remains is the workspace's name and the instant of the
-// erasure, by which messages that are still on their way are dropped. Erasing twice is no error.
+// copy of its identities without that key stays closed; imported profiles, which the key seals too, go with it. What
+// remains is the workspace's name and the instant of the erasure, by which messages that are still on their way are dropped. Erasing twice is no error.
 func (s *Store) Erase(ctx context.Context, workspace string) (ErasedCounts, error) {
 	var n ErasedCounts
 	err := s.Update(ctx, func(tx *Tx) (err error) {
@@ -18,7 +18,7 @@ func (s *Store) Erase(ctx context.Context, workspace string) (ErasedCounts, erro
 	if err != nil {
 		return ErasedCounts{}, fmt.Errorf("erase a workspace: %w", err)
 	}
-	if err := s.dialect.scrub(ctx, s.writer); err != nil {
+	if err := s.dialect.scrub(ctx, s.writer, "workspaces"); err != nil {
 		return n, fmt.Errorf("erased, but the database still holds the removed pages: %w", err)
 	}
 	return n, nil
@@ -32,7 +32,7 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 	if n.Keys, err = t.exec(ctx, `UPDATE workspaces SET data_key = NULL WHERE workspace = ? AND data_key IS NOT NULL`, workspace); err != nil {
 		return n, err
 	}
-	if _, err = t.exec(ctx, `UPDATE workspaces SET erased_at = ?, has_live = 0 WHERE workspace = ?`,
+	if _, err = t.exec(ctx, `UPDATE workspaces SET erased_at = ?, has_live = 0, profiles = 0 WHERE workspace = ?`,
 		t.store.clock.Now().UnixMilli(), workspace); err != nil {
 		return n, err
 	}
@@ -47,7 +47,8 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 		count *int
 	}{
 		{"events", &n.Events}, {"signals", &n.Signals}, {"customers", &n.Customers}, {"score_history", &n.Scores},
-		{"failed_events", &n.Failed}, {"totals", &ignored},
+		{"failed_events", &n.Failed}, {"matches", &ignored}, {"profiles", &ignored}, {"rematches", &ignored},
+		{"account_erasures", &ignored}, {"totals", &ignored},
 	} {
 		if *table.count, err = t.exec(ctx, `DELETE FROM `+table.name+` WHERE workspace = ?`, workspace); err != nil {
 			return n, fmt.Errorf("empty %s: %w", table.name, err)

@@ -20,25 +20,34 @@ const pruneRows = 5000
 type EventRef struct {
 	Scope
 	EventID string
+	// Account whose event it is; it tells no two events apart.
+	Account string
 }
 
 func compareEvents(a, b EventRef) int {
 	return cmp.Or(compareScopes(a.Scope, b.Scope), strings.Compare(a.EventID, b.EventID))
 }
 
+// uniqueEvents sorts and keeps one of each event.
+func uniqueEvents(in []EventRef) []EventRef {
+	out := slices.Clone(in)
+	slices.SortFunc(out, compareEvents)
+	return slices.CompactFunc(out, func(a, b EventRef) bool { return compareEvents(a, b) == 0 })
+}
+
 // RecordEvents enters events in the ledger and returns those that were not in it.
 func (t *Tx) RecordEvents(ctx context.Context, refs []EventRef, at time.Time) (fresh map[EventRef]bool, err error) {
-	refs = unique(refs, compareEvents)
+	refs = uniqueEvents(refs)
 	fresh = make(map[EventRef]bool, len(refs))
 	err = t.queryMany(ctx, statement{
-		head:  `INSERT INTO events (workspace, livemode, event_id, at) VALUES `,
-		tuple: `(?,?,?,?)`,
-		tail:  ` ON CONFLICT (workspace, livemode, event_id) DO NOTHING RETURNING workspace, livemode, event_id`,
+		head:  `INSERT INTO events (workspace, livemode, event_id, at, account) VALUES `,
+		tuple: `(?,?,?,?,?)`,
+		tail:  ` ON CONFLICT (workspace, livemode, event_id) DO NOTHING RETURNING workspace, livemode, event_id, account`,
 	}, len(refs), func(i int) []any {
-		return []any{refs[i].Workspace, bit(refs[i].Livemode), refs[i].EventID, at.UnixMilli()}
+		return []any{refs[i].Workspace, bit(refs[i].Livemode), refs[i].EventID, at.UnixMilli(), refs[i].Account}
 	}, func(rows *sql.Rows) error {
 		var r EventRef
-		err := rows.Scan(&r.Workspace, &r.Livemode, &r.EventID)
+		err := rows.Scan(&r.Workspace, &r.Livemode, &r.EventID, &r.Account)
 		fresh[r] = true
 		return err
 	})
@@ -95,7 +104,7 @@ func (t *Tx) ClearFailed(ctx context.Context, refs []EventRef) error {
 	if err != nil || len(listed) == 0 {
 		return err
 	}
-	refs = unique(refs, compareEvents)
+	refs = uniqueEvents(refs)
 	refs = slices.DeleteFunc(refs, func(r EventRef) bool { return !listed[r.Workspace] })
 	_, err = t.execMany(ctx, statement{
 		head:  keysCTE,

@@ -2,6 +2,10 @@ package store
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -16,16 +20,18 @@ type keyring struct {
 	root *vault.Vault
 
 	mu     sync.Mutex
-	opened map[string]openedKey
+	opened map[string]*dataKey
 }
 
-type openedKey struct {
+// dataKey is a workspace's key: it seals what identifies persons, and hashes what they are looked up by.
+type dataKey struct {
+	*vault.Vault
 	sealed []byte
-	vault  *vault.Vault
+	lookup []byte
 }
 
 func newKeyring(root *vault.Vault) *keyring {
-	return &keyring{root: root, opened: map[string]openedKey{}}
+	return &keyring{root: root, opened: map[string]*dataKey{}}
 }
 
 // mint makes a workspace's first data key and returns it sealed.
@@ -41,13 +47,13 @@ func (k *keyring) mint(workspace string) ([]byte, error) {
 	return sealed, nil
 }
 
-// open returns the vault of a sealed data key. It always takes the key as it was just read from the database, so that
+// open opens a sealed data key. It always takes the key as it was just read from the database, so that
 // a key destroyed by another process is never used again from memory.
-func (k *keyring) open(workspace string, sealed []byte) (*vault.Vault, error) {
+func (k *keyring) open(workspace string, sealed []byte) (*dataKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if o, ok := k.opened[workspace]; ok && bytes.Equal(o.sealed, sealed) {
-		return o.vault, nil
+		return o, nil
 	}
 	keyset, err := k.root.Unseal(sealed, keyContext(workspace))
 	if err != nil {
@@ -57,8 +63,24 @@ func (k *keyring) open(workspace string, sealed []byte) (*vault.Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a workspace's data key: %w", err)
 	}
-	k.opened[workspace] = openedKey{sealed: bytes.Clone(sealed), vault: v}
-	return v, nil
+	lookup, err := hkdf.Key(sha256.New, keyset, nil, "kustiq lookup hash", sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive a workspace's lookup key: %w", err)
+	}
+	key := &dataKey{Vault: v, sealed: bytes.Clone(sealed), lookup: lookup}
+	k.opened[workspace] = key
+	return key, nil
+}
+
+// hash is what a value of the kind is looked up by; that of no value is empty. Without the data key nobody can tell
+// whether it is the hash of a value that he guesses. A data key never changes: with another one, all would be to hash anew.
+func (k *dataKey) hash(kind, value string) string {
+	if value == "" {
+		return ""
+	}
+	mac := hmac.New(sha256.New, k.lookup)
+	mac.Write([]byte(kind + "\x00" + value))
+	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // forget drops an erased workspace's key from memory.
@@ -75,7 +97,7 @@ type identity struct {
 	ProfileID string `json:"profile_id,omitempty"`
 }
 
-func sealIdentity(v *vault.Vault, key CustomerKey, id identity) ([]byte, error) {
+func sealIdentity(v *dataKey, key CustomerKey, id identity) ([]byte, error) {
 	plain, err := json.Marshal(id)
 	if err != nil {
 		return nil, fmt.Errorf("encode an identity: %w", err)
@@ -87,7 +109,7 @@ func sealIdentity(v *vault.Vault, key CustomerKey, id identity) ([]byte, error) 
 	return sealed, nil
 }
 
-func unsealIdentity(v *vault.Vault, key CustomerKey, sealed []byte) (identity, error) {
+func unsealIdentity(v *dataKey, key CustomerKey, sealed []byte) (identity, error) {
 	var id identity
 	plain, err := v.Unseal(sealed, identityContext(key))
 	if err != nil {

@@ -103,9 +103,9 @@ func (postgresDialect) clean(err error) error {
 	return hidden{text: "the database refuses a value (SQLSTATE " + code + ")", cause: err}
 }
 
-// scrub lets the space of the destroyed key be reused. The server's own log and its backups keep the sealed key until
-// they expire; without the "identity" keyset it opens nothing.
-func (postgresDialect) scrub(ctx context.Context, writer *sql.DB) error {
-	_, err := writer.ExecContext(ctx, "VACUUM workspaces")
+// scrub lets the space of what was removed be reused: a destroyed key, or one account's sealed identities. The server's
+// own log and its backups keep both until they expire; without the "identity" keyset they open nothing.
+func (postgresDialect) scrub(ctx context.Context, writer *sql.DB, table string) error {
+	_, err := writer.ExecContext(ctx, "VACUUM "+table)
 	return err
 }

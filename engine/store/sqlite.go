@@ -108,7 +108,7 @@ func sqliteCode(err error) int {
 func (sqliteDialect) clean(err error) error { return err }
 
 // scrub empties the write-ahead log, which still holds the pages as they were before the erasure.
-func (sqliteDialect) scrub(ctx context.Context, writer *sql.DB) error {
+func (sqliteDialect) scrub(ctx context.Context, writer *sql.DB, _ string) error {
 	_, err := writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err
 }

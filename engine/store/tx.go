@@ -16,6 +16,8 @@ type Tx struct {
 	tx    *sql.Tx
 	store *Store
 	keys  map[string][]byte // sealed data keys, as Workspaces read them
+	// profiles are how many each workspace has, as Workspaces read it.
+	profiles map[string]int64
 	added map[Scope]*totals
 }
 
@@ -44,7 +46,7 @@ func (s *Store) updateOnce(ctx context.Context, fn func(tx *Tx) error) (err erro
 			err = fmt.Errorf("roll back: %w", rollback)
 		}
 	}()
-	tx := &Tx{tx: sqlTx, store: s, keys: map[string][]byte{}, added: map[Scope]*totals{}}
+	tx := &Tx{tx: sqlTx, store: s, keys: map[string][]byte{}, profiles: map[string]int64{}, added: map[Scope]*totals{}}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -89,6 +91,15 @@ func (q querier) rows(ctx context.Context, query string, args []any, scan func(*
 
 func (q querier) row(ctx context.Context, query string, args ...any) *sql.Row {
 	return q.tx.QueryRowContext(ctx, q.dialect.rebind(query), args...)
+}
+
+// dataKey opens the key of a workspace that Workspaces has read.
+func (t *Tx) dataKey(workspace string) (*dataKey, error) {
+	sealed, ok := t.keys[workspace]
+	if !ok {
+		return nil, errors.New("the transaction did not open the workspace")
+	}
+	return t.store.keys.open(workspace, sealed)
 }
 
 func (t *Tx) querier() querier { return querier{tx: t.tx, dialect: t.store.dialect} }

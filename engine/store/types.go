@@ -135,7 +135,7 @@ type Counts struct {
 	Signals   int `json:"signals"`
 }
 
-// ErasedCounts says what an erasure removed, live and test together.
+// ErasedCounts says what an erasure removed: of a workspace live and test together, of an account in one mode.
 type ErasedCounts struct {
 	Customers  int `json:"customers"`
 	Identities int `json:"identities"`

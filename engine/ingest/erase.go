@@ -1,0 +1,94 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/bus"
+)
+
+// eraser meets the operator's requests to erase an account.
+type eraser struct {
+	board board[bus.Erasure]
+	inbox *inbox
+	// erased holds by key what was removed but could not be answered yet. Only the worker uses it.
+	erased map[string]store.ErasedCounts
+}
+
+func newEraser(b board[bus.Erasure]) *eraser {
+	return &eraser{board: b, inbox: newInbox(), erased: map[string]store.ErasedCounts{}}
+}
+
+// watchErasures notes each request that nobody has met yet.
+func (e *Engine) watchErasures(ctx context.Context) error {
+	return follow(ctx, e, e.eraser.board, "erasures", func(key string, request *bus.Erasure) {
+		if request != nil && request.DoneAt == 0 {
+			e.eraser.inbox.put(key)
+		}
+	})
+}
+
+// eraseAccounts meets the requests that were noted. One that fails stays, for another try.
+func (e *Engine) eraseAccounts(ctx context.Context) (again time.Duration) {
+	for _, key := range e.eraser.inbox.take() {
+		if err := e.eraseAccount(ctx, key); err != nil {
+			e.logger.Warn("an account cannot be erased yet", "connection", key, "again", watchRetry, "error", err)
+			e.eraser.inbox.keep(key)
+			again = watchRetry
+		}
+	}
+	return again
+}
+
+// eraseAccount erases and then answers, in this order: an engine that dies in between erases once more, which finds
+// nothing left, but never answers for what it has not done.
+func (e *Engine) eraseAccount(ctx context.Context, key string) error {
+	request, _, err := e.eraser.board.Get(ctx, key)
+	switch {
+	case errors.Is(err, bus.ErrNotFound) || (err == nil && request.DoneAt > 0):
+		return nil
+	case err != nil:
+		return err
+	}
+	n, err := e.store.EraseAccount(ctx, request.Workspace, request.Account, request.Livemode)
+	before := e.eraser.erased[key]
+	n.Customers, n.Identities = n.Customers+before.Customers, n.Identities+before.Identities
+	n.Signals, n.Scores = n.Signals+before.Signals, n.Scores+before.Scores
+	e.eraser.erased[key] = n
+	if err != nil {
+		return err
+	}
+	if err := e.answerErasure(ctx, key, n); err != nil {
+		return err
+	}
+	delete(e.eraser.erased, key)
+	e.logger.Info("erased an account", "workspace", request.Workspace, "account", request.Account, "livemode", request.Livemode,
+		"customers", n.Customers, "signals", n.Signals, "scores", n.Scores, "identities", n.Identities)
+	return nil
+}
+
+// answerErasure adds the counts to the answer. Several engines may meet one request at once, and each row is removed by
+// one of them only, so that their counts add up.
+func (e *Engine) answerErasure(ctx context.Context, key string, n store.ErasedCounts) error {
+	for {
+		answer, revision, err := e.eraser.board.Get(ctx, key)
+		switch {
+		case errors.Is(err, bus.ErrNotFound):
+			return nil // nobody waits for it any more
+		case err != nil:
+			return err
+		case answer.DoneAt > 0 && n.Customers+n.Signals+n.Scores+n.Identities == 0:
+			return nil
+		case answer.DoneAt == 0:
+			answer.DoneAt = e.clock.Now().Unix()
+		}
+		answer.Customers, answer.Signals = answer.Customers+n.Customers, answer.Signals+n.Signals
+		answer.Scores, answer.Identities = answer.Scores+n.Scores, answer.Identities+n.Identities
+		_, err = e.eraser.board.Update(ctx, key, answer, revision)
+		if !errors.Is(err, bus.ErrConflict) {
+			return err
+		}
+	}
+}
