@@ -46,7 +46,7 @@ test: build ## Run every test: unit, real API server, receiver to score, the who
 
 .PHONY: bench
 bench: ## Run the benchmarks (make bench PACKAGES=./engine/scoring for one package)
-	@go test -run '^$$' -bench . -benchmem $(PACKAGES)
+	@go test -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)
 
 .PHONY: verify
 verify: generate lint ## Fail when generated files, go.mod files or the linter find something to change

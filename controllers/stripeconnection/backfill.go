@@ -121,7 +121,11 @@ func judgeBackfill(b *v1alpha1.Backfill, now time.Time) error {
 	}
 	if complete := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionComplete); complete != nil && complete.Reason == v1alpha1.ReasonStripe429 {
 		message := explain(errcode.ST429, fmt.Sprintf("Backfill %s is held back.", b.Name))
-		if now.Sub(b.CreationTimestamp.Time) > throttledTooLong {
+		began := b.CreationTimestamp
+		if b.Status.StartTime != nil {
+			began = *b.Status.StartTime // it may have been suspended before
+		}
+		if now.Sub(began.Time) > throttledTooLong {
 			return step.UserAction(errcode.ST429, message)
 		}
 		return step.Wait(v1alpha1.ReasonStripe429, 0, message)

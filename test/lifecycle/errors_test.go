@@ -108,7 +108,7 @@ var failures = []failure{
 		},
 	},
 	{
-		code: errcode.WebhookStale, condition: v1alpha1.ConditionEventsVerified, within: 5 * time.Minute, message: "10m0s",
+		code: errcode.WebhookStale, condition: v1alpha1.ConditionEventsVerified, within: 5 * time.Minute, message: "600 s behind",
 		cause: func(_ context.Context, t *tenant) {
 			sim.HinderDeliveries(t.account.ID, stripesim.DeliveryFault{Skew: -10 * time.Minute})
 			t.act(0, stripesim.FailPayment)

@@ -127,7 +127,8 @@ var _ = Describe("A life", func() {
 			g.Expect(t.c.Status.Events.Accepted).To(BeNumerically(">", 0))
 		}).Should(Succeed())
 		for n := range 50 {
-			body := fmt.Sprintf(`{"id":"evt_junk%d","object":"event","account":%q,"livemode":true,"type":"invoice.payment_failed","created":%d}`, n, t.account.ID, clk.Now().Unix())
+			body := fmt.Sprintf(`{"id":"evt_junk%d","object":"event","account":%q,"livemode":true,"type":"invoice.payment_failed","created":%d,`+
+				`"data":{"object":{"id":"in_junk","object":"invoice","customer":"cus_junk"}}}`, n, t.account.ID, clk.Now().Unix())
 			request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.c.Status.Endpoint.URL, strings.NewReader(body))
 			Expect(err).NotTo(HaveOccurred())
 			request.Header.Set("Stripe-Signature", stripesim.Sign([]byte(body), "whsec_guess", clk.Now().Unix()))

@@ -282,9 +282,10 @@ func (w *world) declare(ctx context.Context, i int) (*v1alpha1.StripeConnection,
 		Spec:       v1alpha1.StripeConnectionSpec{WorkspaceRef: v1alpha1.LocalRef{Name: "acme"}, Mode: mode},
 	}
 	country := map[v1alpha1.Region]string{v1alpha1.RegionEU: "DE", v1alpha1.RegionUS: "US"}[region]
-	w.sim.AddAccount(&stripesim.Account{
-		ID: accountOf(c), Name: c.Name, Country: country, Currency: "eur", Livemode: mode == v1alpha1.ModeLive, Created: 1,
-	})
+	w.sim.AddAccount(stripesim.Generate(stripesim.GenerateOptions{
+		AccountID: accountOf(c), Name: c.Name, Country: country, Currency: "eur", Customers: 1, Years: 0.1, Seed: uint64(i),
+		End: time.Now(), Livemode: mode == v1alpha1.ModeLive,
+	}))
 	return c, w.k8s.Create(ctx, c)
 }
 
