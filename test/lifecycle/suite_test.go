@@ -88,7 +88,7 @@ func newRegion(name string) *region {
 func TestLifecycle(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(60 * time.Second)
-	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	SetDefaultEventuallyPollingInterval(poll)
 	RunSpecs(t, "Lifecycle")
 }
 

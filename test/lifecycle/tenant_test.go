@@ -32,6 +32,7 @@ type tenant struct {
 	workspace *v1alpha1.Workspace
 	c         *v1alpha1.StripeConnection
 	account   *stripesim.Account
+	tick      time.Duration
 }
 
 // newTenant declares a connection that nobody has authorised yet.
@@ -39,7 +40,7 @@ func newTenant(ctx context.Context, r *region, country string, mode v1alpha1.Mod
 	n := serial.Add(1)
 	ns := fmt.Sprintf("tenant-%d", n)
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})).To(Succeed())
-	t := &tenant{r: r}
+	t := &tenant{r: r, tick: tick}
 	t.workspace = &v1alpha1.Workspace{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "acme"},
 		Spec:       v1alpha1.WorkspaceSpec{Plan: v1alpha1.PlanPro, Region: v1alpha1.Region(r.name), CrossRegion: v1alpha1.CrossRegionAllow},
@@ -140,6 +141,9 @@ func change[T client.Object](ctx context.Context, o T, apply func(T)) {
 	}).Should(Succeed())
 }
 
+// poll is how often a test looks; a tick of that length is the pace of real time.
+const poll = 50 * time.Millisecond
+
 // tick is how far the clock moves at each look: what a measured time can be wrong by, with what the machine takes.
 const tick = 5 * time.Second
 
@@ -150,14 +154,14 @@ func (t *tenant) wait(ctx context.Context, conditionType string, want metav1.Con
 	Eventually(func(g Gomega) {
 		condition := t.condition(ctx, g, conditionType)
 		if string(condition.Status) != string(want) || reason != "" && condition.Reason != reason {
-			clk.Step(tick)
+			clk.Step(t.tick)
 			t.nudge(ctx)
 		}
 		g.Expect(condition.Status).To(Equal(want), "%s: %s: %s", conditionType, condition.Reason, condition.Message)
 		if reason != "" {
 			g.Expect(condition.Reason).To(Equal(reason), "%s says: %s", conditionType, condition.Message)
 		}
-	}).Should(Succeed())
+	}).WithTimeout(2 * time.Minute).Should(Succeed())
 	return clk.Since(start)
 }
 
