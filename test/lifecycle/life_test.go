@@ -85,7 +85,8 @@ var _ = Describe("A life", func() {
 
 		By("losing the grant and getting it again")
 		sim.Revoke(t.account.ID, true)
-		t.wait(ctx, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonStripe401)
+		seen := t.wait(ctx, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonStripe401)
+		Expect(seen).To(BeNumerically("<=", 30*time.Second), "Stripe's word of it does not wait for the next probe")
 		t.consent(ctx)
 		t.wait(ctx, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 		before := t.counts(ctx, eu)
@@ -117,6 +118,18 @@ var _ = Describe("A life", func() {
 		for _, refused := range series("kustiq_stripe_refused_writes_total") {
 			Expect(refused[""]).To(Equal("0"))
 		}
+	})
+
+	It("leaves nothing behind when it is told to erase", func(ctx context.Context) {
+		t, neighbour := connected(ctx, eu, "DE"), connected(ctx, eu, "DE")
+		kept := neighbour.counts(ctx, eu)
+		Expect(kept).NotTo(BeZero())
+		Eventually(func() int { return t.counts(ctx, eu).Customers }).Should(BeNumerically(">", 0))
+		change(ctx, t.c, func(c *v1alpha1.StripeConnection) { c.Spec.DeletionPolicy = v1alpha1.DeletionErase })
+		t.end(ctx)
+		Expect(t.told(ctx, "Erased")).To(BeTrue())
+		Eventually(func() store.Counts { return t.counts(ctx, eu) }).Should(BeZero())
+		Expect(neighbour.counts(ctx, eu)).To(Equal(kept))
 	})
 
 	It("is not disturbed by junk from the internet", func(ctx context.Context) {
