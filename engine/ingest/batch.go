@@ -21,6 +21,8 @@ type result struct {
 	signals map[outcome]int
 	// received are the times of receipt of live messages that changed a score, in unix milliseconds.
 	received []int64
+	// matched are the accounts whose customers were matched.
+	matched []store.AccountRef
 }
 
 // change is what a batch brings to one customer.
@@ -48,7 +50,11 @@ func (e *Engine) apply(ctx context.Context, tx *store.Tx, batch []item) (result,
 	if err != nil {
 		return r, err
 	}
-	if err := e.score(ctx, tx, changes, now); err != nil {
+	saved, err := e.score(ctx, tx, changes, now)
+	if err != nil {
+		return r, err
+	}
+	if r.matched, err = tx.MatchCustomers(ctx, saved, e.matcher.minimum); err != nil {
 		return r, err
 	}
 	return r, tx.ClearFailed(ctx, events(usable))
@@ -187,15 +193,15 @@ func dropKnownSignals(ctx context.Context, tx *store.Tx, messages []item, r *res
 	return changes, nil
 }
 
-// score folds the changes into their customers and saves them.
-func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.CustomerKey]*change, now time.Time) error {
+// score folds the changes into their customers, saves them and returns what it saved.
+func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.CustomerKey]*change, now time.Time) ([]*store.CustomerRecord, error) {
 	keys := make([]store.CustomerKey, 0, len(changes))
 	for key := range changes {
 		keys = append(keys, key)
 	}
 	records, err := tx.Customers(ctx, keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	states := make(map[store.CustomerKey]*scoring.State, len(keys))
 	var rebuild []store.CustomerKey
@@ -207,7 +213,7 @@ func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.Cust
 		}
 	}
 	if err := e.rebuild(ctx, tx, rebuild, states); err != nil {
-		return err
+		return nil, err
 	}
 	save := make([]*store.CustomerRecord, 0, len(keys))
 	for key, c := range changes {
@@ -215,11 +221,11 @@ func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.Cust
 			c.record.FreshnessMs = max(0, now.UnixMilli()-c.receivedAtMs)
 		}
 		if err := e.evaluate(c.record, states[key], now); err != nil {
-			return err
+			return nil, err
 		}
 		save = append(save, c.record)
 	}
-	return tx.SaveCustomers(ctx, save)
+	return save, tx.SaveCustomers(ctx, save)
 }
 
 // advance is the fast path: it applies the signals to the stored state. nil means that the state must be rebuilt,

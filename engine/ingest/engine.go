@@ -38,6 +38,7 @@ type Engine struct {
 	metrics *metrics
 	model   Model
 	eraser  *eraser
+	matcher *matcher
 	// wake tells the scheduler that a batch may have moved the next due time forward.
 	wake chan struct{}
 	// pruneAt is when the ledger is pruned next; only the scheduler uses it.
@@ -71,7 +72,7 @@ func newEngine(o Options, from source, on boards) (*Engine, error) {
 	}
 	return &Engine{
 		source: from, store: o.Store, clock: o.Clock, logger: o.Logger.With("component", "engine"), metrics: m, model: o.Model,
-		eraser: newEraser(on.erasures), wake: make(chan struct{}, 1),
+		eraser: newEraser(on.erasures), matcher: newMatcher(on.policies, on.matches), wake: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -86,6 +87,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	group.Go(func() error { return e.schedule(groupCtx) })
 	group.Go(func() error { return e.watchErasures(groupCtx) })
 	group.Go(func() error { return e.work(groupCtx, e.eraser.inbox, e.eraseAccounts) })
+	group.Go(func() error { return e.watchPolicies(groupCtx) })
+	group.Go(func() error { return e.work(groupCtx, e.matcher.inbox, e.match) })
 	if err := group.Wait(); ctx.Err() == nil {
 		return err
 	}

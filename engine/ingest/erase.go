@@ -53,6 +53,9 @@ func (e *Engine) eraseAccount(ctx context.Context, key string) error {
 		return err
 	}
 	n, err := e.store.EraseAccount(ctx, request.Workspace, request.Account, request.Livemode)
+	e.matcher.changed([]store.AccountRef{{
+		Scope: store.Scope{Workspace: request.Workspace, Livemode: request.Livemode}, Account: request.Account,
+	}})
 	before := e.eraser.erased[key]
 	n.Customers, n.Identities = n.Customers+before.Customers, n.Identities+before.Identities
 	n.Signals, n.Scores = n.Signals+before.Signals, n.Scores+before.Scores

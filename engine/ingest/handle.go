@@ -108,6 +108,7 @@ func (e *Engine) accept(batch []item, r result) {
 	for _, receivedAtMs := range r.received {
 		e.metrics.freshness.Observe(float64(max(0, now.UnixMilli()-receivedAtMs)) / 1000)
 	}
+	e.matcher.changed(r.matched)
 	select {
 	case e.wake <- struct{}{}:
 	default: // the scheduler will look anyway

@@ -18,7 +18,7 @@ type Tx struct {
 	keys  map[string][]byte // sealed data keys, as Workspaces read them
 	// profiles are how many each workspace has, as Workspaces read it.
 	profiles map[string]int64
-	added map[Scope]*totals
+	added    map[Scope]*totals
 }
 
 // totals are what a transaction adds to the running counts of a scope.

@@ -1,0 +1,128 @@
+package ingest
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kustiq/kustiq/engine/matching"
+)
+
+// csvFile reads RFC 4180.
+type csvFile struct {
+	rows *csv.Reader
+	// columns are the places of profile_id, email and domain; the last is -1 when there is none.
+	columns [3]int
+}
+
+func openCSV(r io.Reader) (*csvFile, error) {
+	buffered := bufio.NewReader(r)
+	if mark, err := buffered.Peek(3); err == nil && string(mark) == "\ufeff" { // spreadsheets begin a file with it
+		_, _ = buffered.Discard(len(mark))
+	}
+	f := &csvFile{rows: csv.NewReader(buffered)}
+	f.rows.ReuseRecord = true
+	header, err := f.rows.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, LineError{1, "the file is empty; a header profile_id,email or profile_id,email,domain is expected"}
+	}
+	if err != nil {
+		return nil, csvError(err)
+	}
+	names := make([]string, len(header))
+	for i, name := range header {
+		names[i] = strings.ToLower(strings.TrimSpace(name))
+	}
+	known := 0
+	for i, name := range []string{"profile_id", "email", "domain"} {
+		f.columns[i] = slices.Index(names, name)
+		if f.columns[i] >= 0 {
+			known++
+		}
+	}
+	if f.columns[0] < 0 || f.columns[1] < 0 || known != len(header) {
+		return nil, LineError{1, "the header is neither profile_id,email nor profile_id,email,domain"}
+	}
+	return f, nil
+}
+
+func (f *csvFile) next() (p matching.Profile, line int, err error) {
+	row, err := f.rows.Read()
+	if err != nil {
+		return p, 0, csvError(err)
+	}
+	line, _ = f.rows.FieldPos(0)
+	p = matching.Profile{ID: row[f.columns[0]], Email: row[f.columns[1]]}
+	if f.columns[2] >= 0 {
+		p.Domain = row[f.columns[2]]
+	}
+	return p, line, nil
+}
+
+// csvError leaves out all but the line and the kind.
+func csvError(err error) error {
+	var parse *csv.ParseError
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	case !errors.As(err, &parse):
+		return fmt.Errorf("read: %w", err)
+	case errors.Is(err, csv.ErrFieldCount):
+		return LineError{parse.Line, "the line has another number of fields than the header"}
+	}
+	return LineError{parse.Line, "a quotation mark is out of place"}
+}
+
+// ndjsonFile reads one JSON object from each line; empty lines do not count.
+type ndjsonFile struct {
+	lines *bufio.Scanner
+	line  int
+	// broken says that the last line was too long: what follows is not known to begin a line.
+	broken bool
+}
+
+func openNDJSON(r io.Reader) *ndjsonFile {
+	f := &ndjsonFile{lines: bufio.NewScanner(r)}
+	f.lines.Buffer(nil, maxLine)
+	return f
+}
+
+func (f *ndjsonFile) next() (p matching.Profile, line int, err error) {
+	for f.lines.Scan() {
+		f.line++
+		if !utf8.Valid(f.lines.Bytes()) {
+			return p, f.line, LineError{f.line, "the line is not in UTF-8"}
+		}
+		text := strings.TrimSpace(strings.TrimPrefix(f.lines.Text(), "\ufeff"))
+		if text == "" {
+			continue
+		}
+		var object struct {
+			ProfileID string `json:"profile_id"`
+			Email     string `json:"email"`
+			Domain    string `json:"domain"`
+		}
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.DisallowUnknownFields()
+		if decoder.Decode(&object) != nil || decoder.More() { // the cause could quote the line
+			return p, f.line, LineError{f.line, "the line is no JSON object of the texts profile_id, email and domain"}
+		}
+		return matching.Profile{ID: object.ProfileID, Email: object.Email, Domain: object.Domain}, f.line, nil
+	}
+	switch err := f.lines.Err(); {
+	case f.broken:
+		return p, 0, io.EOF
+	case errors.Is(err, bufio.ErrTooLong):
+		f.broken = true
+		return p, f.line + 1, LineError{f.line + 1, fmt.Sprintf("the line is longer than %d bytes", maxLine)}
+	case err != nil:
+		return p, 0, fmt.Errorf("read: %w", err)
+	}
+	return p, 0, io.EOF
+}

@@ -1,0 +1,116 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/kustiq/kustiq/engine/matching"
+)
+
+func TestReadProfiles(t *testing.T) {
+	ada := matching.Profile{ID: "p1", Email: "ada@lovelace.example"}
+	named := matching.Profile{ID: "p2", Email: "bob@gmail.com", Domain: "bob.example"}
+	for name, c := range map[string]struct {
+		format Format
+		text   string
+		want   []matching.Profile
+	}{
+		"csv":                {CSV, "profile_id,email\np1,ada@lovelace.example\n", []matching.Profile{ada}},
+		"csv with domains":   {CSV, "profile_id,email,domain\np1,ada@lovelace.example,\np2,bob@gmail.com,bob.example", []matching.Profile{ada, named}},
+		"columns and quotes": {CSV, "\ufeffDomain, EMAIL ,\"profile_id\"\r\n\"bob.example\",bob@gmail.com, p2 \r\n", []matching.Profile{named}},
+		"only an id":         {CSV, "profile_id,email\np1,\n", []matching.Profile{{ID: "p1"}}},
+		"ndjson": {NDJSON, `{"profile_id":"p1","email":"ada@lovelace.example"}
+
+			{"domain":"bob.example","email":"bob@gmail.com","profile_id":"p2"}`, []matching.Profile{ada, named}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, err := readProfiles(strings.NewReader(c.text), c.format)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(got).To(Equal(c.want))
+		})
+	}
+}
+
+// TestImportErrors names the line and the fault, and never repeats what the file says.
+func TestImportErrors(t *testing.T) {
+	b := newBench(t)
+	for name, c := range map[string]struct {
+		format Format
+		text   string
+		want   string
+	}{
+		"no header":         {CSV, "", "line 1: the file is empty"},
+		"another header":    {CSV, "profile_id,canary\n", "line 1: the header is neither"},
+		"a column twice":    {CSV, "profile_id,email,email\n", "line 1: the header is neither"},
+		"no profiles":       {CSV, "profile_id,email\n", "has no profiles"},
+		"too few fields":    {CSV, "profile_id,email\np1,a@b.example\ncanary\n", "line 3: the line has another number of fields"},
+		"a quotation mark":  {CSV, "profile_id,email\np1,\"canary\"x\n", "line 2: a quotation mark is out of place"},
+		"an open one":       {CSV, "profile_id,email\np1,\"canary\nx\n", "a quotation mark is out of place"},
+		"no id":             {CSV, "profile_id,email\n \t,canary@b.example\n", "line 2: profile_id is empty"},
+		"no address":        {CSV, "profile_id,email\np1,a@b.example\np2,canary\n", "line 3: email is no e-mail address"},
+		"no domain":         {CSV, "profile_id,email,domain\np1,,https://canary.example\n", "line 2: domain is no domain name"},
+		"an id twice":       {CSV, "profile_id,email\ncanary,a@b.example\n\ncanary,c@d.example\n", "line 4: profile_id is that of line 2"},
+		"not in UTF-8":      {CSV, "profile_id,email\ncanary\xff,a@b.example\n", "line 2: a field is not in UTF-8"},
+		"too long a field":  {CSV, "profile_id,email\ncanary" + strings.Repeat("x", 255) + ",\n", "line 2: a field is longer than 255 bytes"},
+		"control character": {CSV, "profile_id,email\n\"canary\x00\",\n", "line 2: a field has a control character"},
+		"too many":          {CSV, "profile_id,email\n" + numbers(maxProfiles+1), "line 250002: more than 250000 profiles"},
+		"no JSON":           {NDJSON, "{\"profile_id\":\"p1\"}\ncanary\n", "line 2: the line is no JSON object"},
+		"no object":         {NDJSON, "\"canary\"\n", "line 1: the line is no JSON object"},
+		"two objects":       {NDJSON, `{"profile_id":"p1"} {"profile_id":"canary"}`, "line 1: the line is no JSON object"},
+		"a number":          {NDJSON, `{"profile_id":7,"email":"canary@b.example"}`, "line 1: the line is no JSON object"},
+		"another field":     {NDJSON, `{"profile_id":"p1","canary":""}`, "line 1: the line is no JSON object"},
+		"JSON not in UTF-8": {NDJSON, "{\"profile_id\":\"canary\xff\"}", "line 1: the line is not in UTF-8"},
+		"too long a line":   {NDJSON, "{\"profile_id\":\"p1\"}\n\"canary" + strings.Repeat("x", maxLine), "line 2: the line is longer"},
+		"no lines":          {NDJSON, "\n\n", "has no profiles"},
+		"another format":    {"canary", "", "neither csv nor ndjson"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			_, err := b.Import(b.ctx, workspace, strings.NewReader(c.text), c.format)
+			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
+			g.Expect(err.Error() + b.log.String()).NotTo(ContainSubstring("canary"))
+		})
+	}
+}
+
+func numbers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "p%d,\n", i)
+	}
+	return b.String()
+}
+
+// endless is a file of empty lines.
+type endless struct{}
+
+func (endless) Read(into []byte) (int, error) {
+	for i := range into {
+		into[i] = ' '
+	}
+	into[len(into)-1] = '\n'
+	return len(into), nil
+}
+
+func TestImportTellsManyLinesAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	_, err := readProfiles(strings.NewReader("profile_id,email\n"+strings.Repeat("p,x\n", 100)), CSV)
+	g.Expect(strings.Split(err.Error(), "\n")).To(HaveLen(maxProblems))
+	var first LineError
+	g.Expect(errors.As(err, &first)).To(BeTrue())
+	g.Expect(first).To(Equal(LineError{Line: 2, Problem: "email is no e-mail address"}))
+
+	_, err = readProfiles(io.MultiReader(strings.NewReader("profile_id,email\np,\n"), iotest.ErrReader(io.ErrUnexpectedEOF)), CSV)
+	g.Expect(err).To(MatchError(io.ErrUnexpectedEOF))
+	_, err = readProfiles(io.MultiReader(strings.NewReader("{}\n"), iotest.ErrReader(io.ErrUnexpectedEOF)), NDJSON)
+	g.Expect(err).To(MatchError(io.ErrUnexpectedEOF), "what comes after it may be at fault as well")
+	_, err = readProfiles(endless{}, NDJSON)
+	g.Expect(err).To(MatchError(ContainSubstring("larger than 64 MiB")))
+}
