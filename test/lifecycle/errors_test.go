@@ -2,7 +2,9 @@ package lifecycle_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -15,7 +17,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/api/v1alpha1"
-	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/engine/ingest"
 	"github.com/kustiq/kustiq/internal/stripesim"
 )
 
@@ -94,10 +96,8 @@ var failures = []failure{
 	},
 	{
 		code: errcode.MatchLow, condition: v1alpha1.ConditionCustomersMatched, within: 5 * time.Minute, harmless: true,
-		cause: func(ctx context.Context, t *tenant) {
-			t.matches(ctx, bus.Matches{Profiles: 20, Matched: 15, Review: 2, Unmatched: 3})
-		},
-		cure: func(ctx context.Context, t *tenant) { t.matches(ctx, bus.Matches{Profiles: 25, Matched: 20}) },
+		cause: func(ctx context.Context, t *tenant) { t.imports(ctx, "nobody@elsewhere.example") },
+		cure:  func(ctx context.Context, t *tenant) { t.imports(ctx, t.emails(ctx)...) },
 	},
 	{
 		code: errcode.WebhookSig, condition: v1alpha1.ConditionEventsVerified, within: 5 * time.Minute,
@@ -143,9 +143,35 @@ func writeCredentials(ctx context.Context, r *region, values map[string]string) 
 	change(ctx, secret, func(s *corev1.Secret) { s.StringData = values })
 }
 
-func (t *tenant) matches(ctx context.Context, counts bus.Matches) {
-	_, err := t.r.bus.Matches().Put(ctx, bus.RouteKey(t.account.ID, t.account.Livemode), counts)
+// imports gives the workspace a profile for each e-mail.
+func (t *tenant) imports(ctx context.Context, emails ...string) {
+	GinkgoHelper()
+	file := "profile_id,email\n"
+	for n, email := range emails {
+		file += fmt.Sprintf("p%d,%s\n", n, email)
+	}
+	_, err := t.r.engine.Import(ctx, t.workspace.Namespace+"/"+t.workspace.Name, strings.NewReader(file), ingest.CSV)
 	Expect(err).NotTo(HaveOccurred())
+}
+
+// emails are those of the account's customers.
+func (t *tenant) emails(ctx context.Context) (emails []string) {
+	GinkgoHelper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, stripeURL+"/v1/customers?limit=100", nil)
+	Expect(err).NotTo(HaveOccurred())
+	request.Header.Set("Authorization", "Bearer "+t.r.platform.SecretKeyLive)
+	request.Header.Set("Stripe-Account", t.account.ID)
+	answer, err := http.DefaultClient.Do(request)
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = answer.Body.Close() }()
+	var list struct {
+		Data []struct{ Email string }
+	}
+	Expect(json.NewDecoder(answer.Body).Decode(&list)).To(Succeed())
+	for _, customer := range list.Data {
+		emails = append(emails, customer.Email)
+	}
+	return emails
 }
 
 func (t *tenant) crossRegion(ctx context.Context, to v1alpha1.CrossRegion) {

@@ -59,6 +59,7 @@ type region struct {
 	bus      *bus.Bus
 	vault    *vault.Vault
 	store    *store.Store
+	engine   *ingest.Engine
 	receiver *httptest.Server
 
 	mu   sync.Mutex
@@ -184,6 +185,7 @@ func (r *region) start(ctx context.Context, dir string, logger *slog.Logger, tok
 	Expect(err).NotTo(HaveOccurred())
 	work, err := worker.New(worker.Options{Bus: r.bus, Tokens: tokens, API: api, Clock: clk, Logger: logger, Metrics: own})
 	Expect(err).NotTo(HaveOccurred())
+	r.engine = engine
 	run(receiver.Run)
 	run(engine.Run)
 	run(work.Run)
