@@ -15,6 +15,7 @@ import (
 	"github.com/kustiq/kustiq/config"
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/internal/devcluster"
+	"github.com/kustiq/kustiq/internal/keys"
 	"github.com/kustiq/kustiq/internal/vault"
 )
 
@@ -39,36 +40,22 @@ type devKeys struct {
 	busFiles              []byte
 }
 
-// keysSecret keeps the key-encryption keysets, as an installation does.
-const keysSecret = "kustiq-keys"
-
-// installKeys makes the operator's namespace and fresh keysets in it. An install does the same once.
+// installKeys makes the operator's namespace and the keysets in it, as an install does once, and opens them.
 func (s *devStack) installKeys() error {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}
 	if err := s.kube.Create(s.ctx, ns); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create namespace %s: %w", operatorNamespace, err)
 	}
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: keysSecret},
-		Data:       map[string][]byte{},
+	keeper := keys.New(s.kube, operatorNamespace, keys.Options{KMS: keys.OpenKMS, Clock: s.clock})
+	if _, err := keeper.Init(s.ctx, ""); err != nil {
+		return err
 	}
-	for name, open := range map[string]**vault.Vault{
-		"tokens": &s.keys.tokens, "bus": &s.keys.bus, "identity": &s.keys.identity,
-	} {
-		serialized, err := vault.NewKeyset()
-		if err != nil {
-			return fmt.Errorf("make keyset %s: %w", name, err)
-		}
-		if *open, err = vault.Open(serialized); err != nil {
-			return fmt.Errorf("open keyset %s: %w", name, err)
-		}
-		secret.Data[name] = serialized
+	set, err := keys.Load(s.ctx, s.kube, operatorNamespace, keys.OpenKMS)
+	if err != nil {
+		return err
 	}
-	s.keys.busFiles = randomBytes(32)
-	secret.Data["bus-files"] = s.keys.busFiles
-	if err := s.kube.Create(s.ctx, secret); err != nil {
-		return fmt.Errorf("store keysets: %w", err)
-	}
+	s.keys = devKeys{tokens: set.Tokens, bus: set.Bus, identity: set.Identity, busFiles: set.BusFiles}
+	s.run("keysets", func(ctx context.Context) error { return set.Watch(ctx, s.kube, s.clock, s.log) })
 	return nil
 }
 

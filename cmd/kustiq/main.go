@@ -31,6 +31,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDevCommand(), newControlPlaneCommand(), newClassifyCommand(), newScoreCommand())
+	root.AddCommand(newDevCommand(), newControlPlaneCommand(), newClassifyCommand(), newScoreCommand(), newKeysCommand())
 	return root
 }

@@ -3,13 +3,11 @@
 package vault
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
+	"slices"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
@@ -17,40 +15,45 @@ import (
 // say which, and holds nothing of the content.
 var ErrUnseal = errors.New("vault: cannot be unsealed with this keyset and context")
 
-// Vault seals and unseals with one keyset. It is safe for concurrent use.
-type Vault struct{ envelope tink.AEAD }
+// ErrUnrelated is returned by Reload for a keyset that opens nothing of what this vault has sealed.
+var ErrUnrelated = errors.New("vault: the keyset has no key in common with the one in use")
 
-// NewKeyset returns a fresh AES-256-GCM keyset, serialized. It is a secret: it belongs into a Kubernetes Secret.
-func NewKeyset() ([]byte, error) {
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return nil, fmt.Errorf("vault: make keyset: %w", err)
-	}
-	return serialize(handle)
-}
+// Vault seals and unseals with one keyset, which may be exchanged by Reload. It is safe for concurrent use.
+type Vault struct{ current atomic.Pointer[opened] }
 
-// Rotate adds a fresh primary key to a serialized keyset. What the older keys sealed can still be unsealed.
-func Rotate(serialized []byte) ([]byte, error) {
-	handle, err := parse(serialized)
-	if err != nil {
-		return nil, err
-	}
-	manager := keyset.NewManagerFromHandle(handle)
-	id, err := manager.Add(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return nil, fmt.Errorf("vault: add key: %w", err)
-	}
-	if err := manager.SetPrimary(id); err != nil {
-		return nil, fmt.Errorf("vault: make key primary: %w", err)
-	}
-	if handle, err = manager.Handle(); err != nil {
-		return nil, fmt.Errorf("vault: rotate keyset: %w", err)
-	}
-	return serialize(handle)
+// opened is a keyset that is ready for use. It never changes.
+type opened struct {
+	envelope tink.AEAD
+	ids      []uint32
 }
 
 // Open returns a vault over a serialized keyset.
 func Open(serialized []byte) (*Vault, error) {
+	o, err := prepare(serialized)
+	if err != nil {
+		return nil, err
+	}
+	v := &Vault{}
+	v.current.Store(o)
+	return v, nil
+}
+
+// Reload exchanges the keyset for a later state of the same one: rotated, or pruned. It returns ErrUnrelated, and changes
+// nothing, when the two share no key: a keyset that was overwritten by mistake must not be sealed with.
+func (v *Vault) Reload(serialized []byte) error {
+	next, err := prepare(serialized)
+	if err != nil {
+		return err
+	}
+	now := v.current.Load()
+	if !slices.ContainsFunc(next.ids, func(id uint32) bool { return slices.Contains(now.ids, id) }) {
+		return ErrUnrelated
+	}
+	v.current.Store(next)
+	return nil
+}
+
+func prepare(serialized []byte) (*opened, error) {
 	handle, err := parse(serialized)
 	if err != nil {
 		return nil, err
@@ -59,13 +62,17 @@ func Open(serialized []byte) (*Vault, error) {
 	if err != nil {
 		return nil, errors.New("vault: the keyset is not of the expected kind")
 	}
-	return &Vault{envelope: aead.NewKMSEnvelopeAEAD2(aead.AES256GCMKeyTemplate(), keyEncryption)}, nil
+	o := &opened{envelope: aead.NewKMSEnvelopeAEAD2(aead.AES256GCMKeyTemplate(), keyEncryption)}
+	for _, info := range handle.KeysetInfo().GetKeyInfo() {
+		o.ids = append(o.ids, info.GetKeyId())
+	}
+	return o, nil
 }
 
 // Seal encrypts plaintext under a new data key, which is itself encrypted under the keyset. The context is
 // authenticated but not kept: the same one must be given to Unseal.
 func (v *Vault) Seal(plaintext []byte, context string) ([]byte, error) {
-	sealed, err := v.envelope.Encrypt(plaintext, []byte(context))
+	sealed, err := v.current.Load().envelope.Encrypt(plaintext, []byte(context))
 	if err != nil {
 		return nil, errors.New("vault: sealing failed")
 	}
@@ -74,25 +81,9 @@ func (v *Vault) Seal(plaintext []byte, context string) ([]byte, error) {
 
 // Unseal returns what Seal was given, or ErrUnseal.
 func (v *Vault) Unseal(sealed []byte, context string) ([]byte, error) {
-	plaintext, err := v.envelope.Decrypt(sealed, []byte(context))
+	plaintext, err := v.current.Load().envelope.Decrypt(sealed, []byte(context))
 	if err != nil {
 		return nil, ErrUnseal
 	}
 	return plaintext, nil
-}
-
-func serialize(handle *keyset.Handle) ([]byte, error) {
-	var buffer bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewBinaryWriter(&buffer)); err != nil {
-		return nil, errors.New("vault: the keyset cannot be serialized")
-	}
-	return buffer.Bytes(), nil
-}
-
-func parse(serialized []byte) (*keyset.Handle, error) {
-	handle, err := insecurecleartextkeyset.Read(keyset.NewBinaryReader(bytes.NewReader(serialized)))
-	if err != nil {
-		return nil, errors.New("vault: not a keyset")
-	}
-	return handle, nil
 }
