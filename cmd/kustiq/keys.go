@@ -126,8 +126,9 @@ func newKeysPruneCommand(flags *keysFlags) *cobra.Command {
 		Short: "Remove the old keys of a keyset, when nothing needs them",
 		Long: `Remove the old keys of a keyset, when nothing needs them.
 
-Tokens that are still sealed under an old key are sealed anew first. The old keys are removed only when every token opens
-without them. The keysets bus and identity cannot be pruned: what they seal is not sealed again, and needs its key.`,
+Tokens that are still sealed under an old key are sealed anew first. The old keys are removed only when every token
+opens without them. The keysets bus and identity cannot be pruned: what they seal is not sealed again, and needs its
+key.`,
 		Example: `  kustiq keys prune tokens`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

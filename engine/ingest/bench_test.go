@@ -2,9 +2,11 @@ package ingest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/kustiq/kustiq/engine/matching"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
 )
@@ -65,6 +67,46 @@ func BenchmarkDuplicates(b *testing.B) {
 		engine.deliver(messages...)
 	}
 	b.ReportMetric(float64(b.N*maxBatch)/b.Elapsed().Seconds(), "signals/s")
+}
+
+// BenchmarkMatching processes full batches of new identities in a workspace of 100,000 profiles, half of which match.
+func BenchmarkMatching(b *testing.B) {
+	engine := newBench(b)
+	profiles := make([]matching.Profile, 100_000)
+	for i := range profiles {
+		profiles[i] = matching.Profile{ID: fmt.Sprintf("p%d", i), Email: fmt.Sprintf("somebody@company-%d.example", i)}
+	}
+	if _, err := engine.store.ImportProfiles(engine.ctx, workspace, profiles); err != nil {
+		b.Fatal(err)
+	}
+	n := 0
+	for b.Loop() {
+		batch := make([]item, maxBatch)
+		for i := range batch {
+			n++
+			s := about(fmt.Sprintf("cus_%d", n), fmt.Sprintf("evt_%d", n), fmt.Sprintf("somebody@company-%d.example", 2*n), 1)
+			batch[i] = item{Message: message(s), attempt: 1, live: true, delivery: silent{}}
+		}
+		engine.handle(engine.ctx, batch)
+	}
+	b.ReportMetric(float64(b.N*maxBatch)/b.Elapsed().Seconds(), "customers/s")
+}
+
+// BenchmarkImport saves 100,000 profiles in one transaction.
+func BenchmarkImport(b *testing.B) {
+	var file strings.Builder
+	file.WriteString("profile_id,email\n")
+	for i := range 100_000 {
+		fmt.Fprintf(&file, "p%d,somebody@company-%d.example\n", i, i)
+	}
+	for b.Loop() {
+		b.StopTimer()
+		engine := newBench(b)
+		b.StartTimer()
+		if _, err := engine.Import(engine.ctx, workspace, strings.NewReader(file.String()), matching.CSV); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 type silent struct{}

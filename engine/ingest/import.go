@@ -2,55 +2,21 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/kustiq/kustiq/engine/matching"
 	"github.com/kustiq/kustiq/engine/store"
 )
 
-// Format of a file of profiles.
-type Format string
-
-// The formats of an import.
-const (
-	// CSV has a header that names profile_id, email and, if there is one, domain.
-	CSV Format = "csv"
-	// NDJSON has an object of the same fields in each line.
-	NDJSON Format = "ndjson"
-)
-
-const (
-	// maxProfiles bounds one import, which is one transaction; more profiles come in several files.
-	maxProfiles = 250_000
-	// maxFile bounds one file, in bytes.
-	maxFile = 64 << 20
-	// maxLine bounds one line of NDJSON, in bytes.
-	maxLine = 64 << 10
-	// maxField bounds one field, in bytes: an e-mail address has 254 at most (RFC 5321), a domain 253.
-	maxField = 255
-	// maxProblems is how many lines at fault are told at once.
-	maxProblems = 20
-)
-
-// LineError says what is wrong with a line of an import, in words that quote nothing of it.
-type LineError struct {
-	// Line is counted from 1, the header included.
-	Line    int
-	Problem string
-}
-
-func (e LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
-
-// Import reads profiles and saves all of them or, when any line is at fault, none; the error then holds a LineError for
-// each line, the first 20 at most. Profiles that the workspace has under the same id are replaced, others stay. All
-// customers of the workspace are matched anew afterwards, which the counts of their accounts tell when it is done.
-func (e *Engine) Import(ctx context.Context, workspace string, r io.Reader, format Format) (store.ImportCounts, error) {
-	profiles, err := readProfiles(r, format)
+// Import reads profiles and saves all of them or, when any line is at fault, none; the error then holds a
+// matching.LineError for each line, the first 20 at most. Profiles that the workspace has under the same id are
+// replaced, others stay. All customers of the workspace are matched anew afterwards, which the counts of their accounts
+// tell when it is done. An import by another process, with store.ImportProfiles, is noticed within half a minute.
+func (e *Engine) Import(ctx context.Context, workspace string, r io.Reader, format matching.Format) (
+	store.ImportCounts, error,
+) {
+	profiles, err := matching.Read(r, format)
 	if err != nil {
 		return store.ImportCounts{}, fmt.Errorf("import profiles: %w", err)
 	}
@@ -58,84 +24,8 @@ func (e *Engine) Import(ctx context.Context, workspace string, r io.Reader, form
 	if err != nil {
 		return store.ImportCounts{}, err
 	}
-	e.logger.Info("imported profiles", "workspace", workspace, "added", n.Added, "updated", n.Updated, "profiles", n.Profiles)
+	e.logger.Info("imported profiles", "workspace", workspace, "added", n.Added, "updated", n.Updated,
+		"profiles", n.Profiles)
 	e.matcher.look()
 	return n, nil
-}
-
-// profileFile reads one profile after the other, with the line where it begins. It returns io.EOF after the last one. A
-// LineError concerns one line only; after any other error nothing more can be read.
-type profileFile interface {
-	next() (p matching.Profile, line int, err error)
-}
-
-func readProfiles(r io.Reader, format Format) (profiles []matching.Profile, err error) {
-	var file profileFile
-	limited := &io.LimitedReader{R: r, N: maxFile + 1}
-	switch format {
-	case CSV:
-		file, err = openCSV(limited)
-	case NDJSON:
-		file = openNDJSON(limited)
-	default:
-		err = errors.New("the format is neither csv nor ndjson")
-	}
-	if err != nil {
-		return nil, err
-	}
-	lines := map[string]int{}
-	var problems []error
-	for len(problems) < maxProblems {
-		p, line, err := file.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = checkProfile(&p, line, lines)
-		}
-		var atFault LineError
-		switch {
-		case errors.As(err, &atFault):
-			problems = append(problems, err)
-		case err != nil:
-			return nil, err
-		case len(profiles) == maxProfiles:
-			return nil, LineError{line, fmt.Sprintf("more than %d profiles; import them in several files", maxProfiles)}
-		}
-		profiles = append(profiles, p)
-	}
-	switch {
-	case limited.N == 0: // the line that it ends in the middle of is no problem of its own
-		return nil, fmt.Errorf("the file is larger than %d MiB; import it in several parts", maxFile>>20)
-	case len(problems) == 0 && len(profiles) == 0:
-		return nil, errors.New("the file has no profiles")
-	}
-	return profiles, errors.Join(problems...)
-}
-
-// checkProfile trims the fields, says what is wrong with them, and remembers the profile's line.
-func checkProfile(p *matching.Profile, line int, lines map[string]int) error {
-	for _, field := range []*string{&p.ID, &p.Email, &p.Domain} {
-		*field = strings.TrimSpace(*field)
-		switch {
-		case !utf8.ValidString(*field):
-			return LineError{line, "a field is not in UTF-8"}
-		case len(*field) > maxField:
-			return LineError{line, fmt.Sprintf("a field is longer than %d bytes", maxField)}
-		case strings.ContainsFunc(*field, unicode.IsControl):
-			return LineError{line, "a field has a control character"}
-		}
-	}
-	switch {
-	case p.ID == "":
-		return LineError{line, "profile_id is empty"}
-	case p.Email != "" && !matching.IsAddress(p.Email):
-		return LineError{line, "email is no e-mail address"}
-	case p.Domain != "" && !matching.IsDomain(p.Domain):
-		return LineError{line, "domain is no domain name"}
-	case lines[p.ID] > 0:
-		return LineError{line, fmt.Sprintf("profile_id is that of line %d", lines[p.ID])}
-	}
-	lines[p.ID] = line
-	return nil
 }

@@ -68,7 +68,7 @@ func TestMatchingFollowsBatchesAndImports(t *testing.T) {
 	b.settle()
 	g.Expect(b.told(t)).To(Equal(bus.Matches{MinimumConfidence: 90}), "no profiles, nothing to match")
 
-	n, err := b.Import(b.ctx, workspace, strings.NewReader(profiles), CSV)
+	n, err := b.Import(b.ctx, workspace, strings.NewReader(profiles), matching.CSV)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(n).To(Equal(store.ImportCounts{Added: 2, Profiles: 2}))
 	b.settle()
@@ -92,7 +92,7 @@ func TestMatchingFollowsBatchesAndImports(t *testing.T) {
 	want.RematchAt, want.MinimumConfidence = "2024-03-01", 100
 	g.Expect(b.told(t)).To(Equal(want))
 
-	_, err = b.Import(b.ctx, workspace, strings.NewReader("profile_id,email\neve,\n,nobody@canary.example\n"), CSV)
+	_, err = b.Import(b.ctx, workspace, strings.NewReader("profile_id,email\neve,\n,nobody@canary.example\n"), matching.CSV)
 	g.Expect(err).To(MatchError(ContainSubstring("line 3: profile_id is empty")))
 	b.settle()
 	g.Expect(b.told(t)).To(Equal(want), "a file is imported as a whole or not at all")
@@ -103,7 +103,7 @@ func TestMatchingFollowsBatchesAndImports(t *testing.T) {
 func TestCountsAreToldSparingly(t *testing.T) {
 	g := NewWithT(t)
 	b := newMatchBench(t)
-	_, err := b.Import(b.ctx, workspace, strings.NewReader(profiles), CSV)
+	_, err := b.Import(b.ctx, workspace, strings.NewReader(profiles), matching.CSV)
 	g.Expect(err).NotTo(HaveOccurred())
 	b.ask(policy)
 	b.settle()
@@ -138,7 +138,7 @@ func TestCountsAreToldSparingly(t *testing.T) {
 func TestMatchingIsOneAccountsOwn(t *testing.T) {
 	g := NewWithT(t)
 	b := newMatchBench(t)
-	_, err := b.Import(b.ctx, workspace, strings.NewReader(profiles), CSV)
+	_, err := b.Import(b.ctx, workspace, strings.NewReader(profiles), matching.CSV)
 	g.Expect(err).NotTo(HaveOccurred())
 	b.ask(policy)
 	b.deliver(message(about("cus_1", "evt_1", "bob@gmail.com", 1)), of("acct_2", message(about("cus_2", "evt_2", "bob@gmail.com", 1))))
@@ -181,7 +181,7 @@ func TestMatchingOverTheBus(t *testing.T) {
 	_, err := events.PublishLive(b.ctx, message(about("cus_1", "evt_1", "ada@lovelace.example", 1)))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Eventually(func() int { return b.counted(t, scored) }, "20s").Should(Equal(1))
-	_, err = b.Import(b.ctx, workspace, strings.NewReader(profiles), CSV)
+	_, err = b.Import(b.ctx, workspace, strings.NewReader(profiles), matching.CSV)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = events.MatchPolicies().Put(b.ctx, route, policy)
 	g.Expect(err).NotTo(HaveOccurred())

@@ -1,5 +1,6 @@
-// Package matching decides which of a merchant's profiles a Stripe customer is, how sure that is, and by what evidence.
-// It is pure: it holds no state and must not know the store, the bus, Kubernetes or Stripe.
+// Package matching decides which of a merchant's profiles a Stripe customer is, how sure that is, and by what evidence,
+// and it reads the files that profiles are imported from. It is pure: it holds no state and must not know the store, the
+// bus, Kubernetes or Stripe.
 package matching
 
 // Profile is one of the merchant's own customers, as imported.

@@ -15,7 +15,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"failed": testFailed, "history": testHistory, "coming back": testReopen, "large batch": testLargeBatch,
 		"account erasure": testEraseAccount, "account erasure waits": testEraseAccountWaits,
 		"account erasure and scheduler": testEraseAccountAndDue,
-		"matching": testMatching, "shared profiles": testSharedProfiles, "profiles at rest": testProfilesAtRest,
+		"matching":                      testMatching, "shared profiles": testSharedProfiles, "profiles at rest": testProfilesAtRest,
 		"rematches": testRematches,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })

@@ -91,7 +91,8 @@ func (t *Tx) findProfiles(ctx context.Context, subjects []subject) ([]matching.F
 			return nil, err
 		}
 		keys := s.customer.Keys()
-		rows[i] = []any{i, s.Workspace, s.customer.ProfileID, key.hash(hashedEmail, keys.Email), key.hash(hashedDomain, keys.Domain)}
+		rows[i] = []any{i, s.Workspace, s.customer.ProfileID,
+			key.hash(hashedEmail, keys.Email), key.hash(hashedDomain, keys.Domain)}
 	}
 	found := make([]matching.Found, len(subjects))
 	err := t.queryMany(ctx, candidates, len(rows), func(i int) []any { return rows[i] }, func(rows *sql.Rows) error {
@@ -100,7 +101,9 @@ func (t *Tx) findProfiles(ctx context.Context, subjects []subject) ([]matching.F
 		if err := rows.Scan(&n, &id, &firstEmail, &lastEmail, &firstDomain, &lastDomain); err != nil {
 			return err
 		}
-		found[n] = matching.Found{ByID: id.String, ByEmail: ends(firstEmail, lastEmail), ByDomain: ends(firstDomain, lastDomain)}
+		found[n] = matching.Found{
+			ByID: id.String, ByEmail: ends(firstEmail, lastEmail), ByDomain: ends(firstDomain, lastDomain),
+		}
 		return nil
 	})
 	if err != nil {

@@ -104,7 +104,8 @@ func profileRow(key *dataKey, workspace string, p matching.Profile) ([]any, erro
 		return nil, fmt.Errorf("seal a profile: %w", err)
 	}
 	keys := p.Keys()
-	return []any{workspace, p.ID, hashOrNull(key, hashedEmail, keys.Email), hashOrNull(key, hashedDomain, keys.Domain), sealed}, nil
+	email, domain := hashOrNull(key, hashedEmail, keys.Email), hashOrNull(key, hashedDomain, keys.Domain)
+	return []any{workspace, p.ID, email, domain, sealed}, nil
 }
 
 // What a hash is of: an address is never found by a domain's.

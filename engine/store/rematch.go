@@ -51,7 +51,9 @@ func (s *Store) Rematches(ctx context.Context) (imports map[string]int64, last m
 
 // RematchPage matches at most limit customers of the account, in their order from the one after the given, and returns
 // the last of them; it is empty when there are no more.
-func (s *Store) RematchPage(ctx context.Context, ref AccountRef, minimum int, after string, limit int) (last string, err error) {
+func (s *Store) RematchPage(ctx context.Context, ref AccountRef, minimum int, after string, limit int) (
+	last string, err error,
+) {
 	err = s.Update(ctx, func(tx *Tx) (err error) {
 		last, err = tx.rematchPage(ctx, ref, minimum, after, limit)
 		return err
@@ -62,7 +64,9 @@ func (s *Store) RematchPage(ctx context.Context, ref AccountRef, minimum int, af
 	return last, nil
 }
 
-func (t *Tx) rematchPage(ctx context.Context, ref AccountRef, minimum int, after string, limit int) (last string, err error) {
+func (t *Tx) rematchPage(ctx context.Context, ref AccountRef, minimum int, after string, limit int) (
+	last string, err error,
+) {
 	// Without the mode: matching is no sign that live data has arrived.
 	if _, err := t.Workspaces(ctx, []Scope{{Workspace: ref.Workspace}}); err != nil {
 		return "", err
@@ -149,7 +153,8 @@ func (s *Store) MatchCounts(ctx context.Context, ref AccountRef) (MatchCounts, e
 		of := map[matching.State]*int64{
 			matching.Matched: &n.Matched, matching.Review: &n.Review, matching.Unmatched: &n.Unmatched,
 		}
-		return q.rows(ctx, `SELECT state, COUNT(*) FROM matches`+ofAccount+` GROUP BY state`, ref.args(), func(rows *sql.Rows) error {
+		query := `SELECT state, COUNT(*) FROM matches` + ofAccount + ` GROUP BY state`
+		return q.rows(ctx, query, ref.args(), func(rows *sql.Rows) error {
 			var state matching.State
 			var customers int64
 			err := rows.Scan(&state, &customers)

@@ -1,9 +1,9 @@
 // Package keys owns the Secret with the installation's keysets: making it, loading it, rotating and pruning what is in
 // it, and sealing tokens anew under a rotated key. It does not know what the bus and the store seal.
 //
-// A rotation has to reach roles that run, and each role reads the Secret on its own every RefreshInterval. So nothing is
-// sealed with a new key before everybody knows it, and no key is removed while somebody may still seal with it: between
-// two steps that depend on each other lies the settling time.
+// A rotation has to reach roles that run, and each role reads the Secret on its own every RefreshInterval. So nothing
+// is sealed with a new key before everybody knows it, and no key is removed while somebody may still seal with it:
+// between two steps that depend on each other lies the settling time.
 package keys
 
 import (

@@ -46,8 +46,8 @@ func New(c client.Client, namespace string, opts Options) *Keeper {
 	return &Keeper{client: c, namespace: namespace, opts: opts}
 }
 
-// Init makes the Secret with fresh keysets, wrapped by the KMS key when one is named. A Secret that exists is left as it
-// is, and created is false; it is ErrOtherKMS when another KMS key, or none, wraps that one's keysets.
+// Init makes the Secret with fresh keysets, wrapped by the KMS key when one is named. A Secret that exists is left as
+// it is, and created is false; it is ErrOtherKMS when another KMS key, or none, wraps that one's keysets.
 func (k *Keeper) Init(ctx context.Context, kmsURI string) (created bool, err error) {
 	data := map[string][]byte{BusFilesKey: randomBytes(32)}
 	if kmsURI != "" {
@@ -80,8 +80,8 @@ func (k *Keeper) Init(ctx context.Context, kmsURI string) (created bool, err err
 	return true, nil
 }
 
-// mint adds a fresh keyset, and takes it out once more: a KMS key that may encrypt but not decrypt is found now, not when
-// a role starts.
+// mint adds a fresh keyset, and takes it out once more: a KMS key that may encrypt but not decrypt is found now, not
+// when a role starts.
 func mint(into safe, data map[string][]byte, name Name) error {
 	serialized, err := vault.NewKeyset()
 	if err != nil {

@@ -30,8 +30,8 @@ type Resealed struct {
 	Unreadable int
 }
 
-// Reseal seals every token anew that is not sealed under the primary key of the tokens keyset. When the operator writes a
-// token at the same time, what the operator has written stays.
+// Reseal seals every token anew that is not sealed under the primary key of the tokens keyset. When the operator writes
+// a token at the same time, what the operator has written stays.
 func (k *Keeper) Reseal(ctx context.Context) (Resealed, error) {
 	var counts Resealed
 	stores, err := k.tokenStores(ctx)

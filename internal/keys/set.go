@@ -58,8 +58,9 @@ func Load(ctx context.Context, from client.Reader, namespace string, kms Resolve
 	return s, nil
 }
 
-// Refresh takes over what has changed in the Secret since the last time. A keyset that cannot be read, or is another one
-// altogether, is an error; the one in use then stays, and the next Refresh tries again. It must not run twice at once.
+// Refresh takes over what has changed in the Secret since the last time. A keyset that cannot be read, or is another
+// one altogether, is an error; the one in use then stays, and the next Refresh tries again. It must not run twice at
+// once.
 func (s *Set) Refresh(ctx context.Context, from client.Reader) (changed bool, err error) {
 	secret, err := read(ctx, from, s.namespace)
 	if err != nil || secret.ResourceVersion == s.version {

@@ -38,8 +38,8 @@ func Open(serialized []byte) (*Vault, error) {
 	return v, nil
 }
 
-// Reload exchanges the keyset for a later state of the same one: rotated, or pruned. It returns ErrUnrelated, and changes
-// nothing, when the two share no key: a keyset that was overwritten by mistake must not be sealed with.
+// Reload exchanges the keyset for a later state of the same one: rotated, or pruned. It returns ErrUnrelated, and
+// changes nothing, when the two share no key: a keyset that was overwritten by mistake must not be sealed with.
 func (v *Vault) Reload(serialized []byte) error {
 	next, err := prepare(serialized)
 	if err != nil {

@@ -74,3 +74,38 @@ func TestOpenRefusesWhatIsNoKeyset(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestReloadTakesALaterStateOfTheSameKeysetOnly(t *testing.T) {
+	keys, err := NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := open(t, keys)
+	before, _ := v.Seal([]byte("a"), "c")
+	rotated, err := Rotate(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealedAnew, _ := open(t, rotated).Seal([]byte("b"), "c")
+	if err := v.Reload(rotated); err != nil {
+		t.Fatal(err)
+	}
+	for _, sealed := range [][]byte{before, sealedAnew} {
+		if _, err := v.Unseal(sealed, "c"); err != nil {
+			t.Errorf("after Reload: %v", err)
+		}
+	}
+	other, err := NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Reload(other); !errors.Is(err, ErrUnrelated) {
+		t.Errorf("another keyset: %v", err)
+	}
+	if err := v.Reload([]byte("nothing")); err == nil {
+		t.Error("not a keyset: no error")
+	}
+	if _, err := v.Unseal(before, "c"); err != nil {
+		t.Errorf("after a refused Reload: %v", err)
+	}
+}

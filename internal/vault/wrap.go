@@ -11,8 +11,8 @@ import (
 // Wrapper encrypts keysets; it is a key that a KMS holds and does not give away.
 type Wrapper = tink.AEAD
 
-// Wrap encrypts a serialized keyset for storage. The context is authenticated but not kept: the same one must be given to
-// Unwrap. The error tells what the KMS said.
+// Wrap encrypts a serialized keyset for storage. The context is authenticated but not kept: the same one must be given
+// to Unwrap. The error tells what the KMS said.
 func Wrap(serialized []byte, by Wrapper, context string) ([]byte, error) {
 	handle, err := parse(serialized)
 	if err != nil {

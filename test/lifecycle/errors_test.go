@@ -17,7 +17,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/api/v1alpha1"
-	"github.com/kustiq/kustiq/engine/ingest"
+	"github.com/kustiq/kustiq/engine/matching"
 	"github.com/kustiq/kustiq/internal/stripesim"
 )
 
@@ -150,7 +150,7 @@ func (t *tenant) imports(ctx context.Context, emails ...string) {
 	for n, email := range emails {
 		file += fmt.Sprintf("p%d,%s\n", n, email)
 	}
-	_, err := t.r.engine.Import(ctx, t.workspace.Namespace+"/"+t.workspace.Name, strings.NewReader(file), ingest.CSV)
+	_, err := t.r.engine.Import(ctx, t.workspace.Namespace+"/"+t.workspace.Name, strings.NewReader(file), matching.CSV)
 	Expect(err).NotTo(HaveOccurred())
 }
 

@@ -1,4 +1,4 @@
-package ingest
+package matching
 
 import (
 	"bufio"
@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/kustiq/kustiq/engine/matching"
 )
 
 // csvFile reads RFC 4180.
@@ -52,13 +50,13 @@ func openCSV(r io.Reader) (*csvFile, error) {
 	return f, nil
 }
 
-func (f *csvFile) next() (p matching.Profile, line int, err error) {
+func (f *csvFile) next() (p Profile, line int, err error) {
 	row, err := f.rows.Read()
 	if err != nil {
 		return p, 0, csvError(err)
 	}
 	line, _ = f.rows.FieldPos(0)
-	p = matching.Profile{ID: row[f.columns[0]], Email: row[f.columns[1]]}
+	p = Profile{ID: row[f.columns[0]], Email: row[f.columns[1]]}
 	if f.columns[2] >= 0 {
 		p.Domain = row[f.columns[2]]
 	}
@@ -93,7 +91,7 @@ func openNDJSON(r io.Reader) *ndjsonFile {
 	return f
 }
 
-func (f *ndjsonFile) next() (p matching.Profile, line int, err error) {
+func (f *ndjsonFile) next() (p Profile, line int, err error) {
 	for f.lines.Scan() {
 		f.line++
 		if !utf8.Valid(f.lines.Bytes()) {
@@ -113,7 +111,7 @@ func (f *ndjsonFile) next() (p matching.Profile, line int, err error) {
 		if decoder.Decode(&object) != nil || decoder.More() { // the cause could quote the line
 			return p, f.line, LineError{f.line, "the line is no JSON object of the texts profile_id, email and domain"}
 		}
-		return matching.Profile{ID: object.ProfileID, Email: object.Email, Domain: object.Domain}, f.line, nil
+		return Profile{ID: object.ProfileID, Email: object.Email, Domain: object.Domain}, f.line, nil
 	}
 	switch err := f.lines.Err(); {
 	case f.broken:
