@@ -152,9 +152,3 @@ func (s *devStack) startOperator() error {
 		return nil
 	}
 }
-
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails since Go 1.24
-	return b
-}

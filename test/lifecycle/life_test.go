@@ -224,7 +224,7 @@ var _ = Describe("A life", func() {
 			t.nudge(ctx)
 			var backfills v1alpha1.BackfillList
 			g.Expect(k8s.List(ctx, &backfills, client.InNamespace(t.c.Namespace))).To(Succeed())
-			var found error = errors.New("no catch-up Backfill")
+			found := errors.New("no catch-up Backfill")
 			for _, b := range backfills.Items {
 				if b.Spec.Since != nil && strings.HasPrefix(b.Name, "main-catchup-") && b.Status.Phase == v1alpha1.BackfillSucceeded {
 					found = nil
