@@ -198,7 +198,9 @@ func TestPruneLeavesARotationUnderWayAlone(t *testing.T) {
 	go func() { done <- w.keeper.Rotate(ctx, keys.Tokens) }()
 	w.untilWaiting()
 	interrupt(errInterrupted)
-	_ = <-done // it ends with its context's error
+	if err := <-done; !errors.Is(err, errInterrupted) {
+		t.Fatalf("the interrupted rotation: %v", err)
+	}
 	w.clock.Step(keys.Settling)
 	if err := w.keeper.Prune(t.Context(), keys.Tokens); !errors.Is(err, keys.ErrInUse) {
 		t.Errorf("got %v", err)
