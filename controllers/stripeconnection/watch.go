@@ -7,9 +7,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
@@ -35,21 +37,22 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	builder := ctrl.NewControllerManagedBy(mgr).
+	control := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
 		For(&v1alpha1.StripeConnection{}).
-		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.ofWorkspace)).
+		// A Workspace's status counts its connections: looking at all of them for each new one would grow with the square.
+		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.ofWorkspace), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Backfill{}, handler.EnqueueRequestsFromMapFunc(ofBackfill)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
 		WithOptions(buswatch.ControllerOptions(concurrency))
 	for name, region := range r.Regions {
-		builder = builder.
+		control = control.
 			WatchesRawSource(buswatch.Source("grants/"+name, region.Bus.Grants(), r.Clock, 0, r.ofGrant)).
 			WatchesRawSource(buswatch.Source("health/"+name, region.Bus.Health(), r.Clock, 0, r.ofHealth)).
 			WatchesRawSource(buswatch.Source("matches/"+name, region.Bus.Matches(), r.Clock, 0, r.ofMatches)).
 			WatchesRawSource(buswatch.Source("erasures/"+name, region.Bus.Erasures(), r.Clock, 0, r.ofErasure(region.Bus.Erasures())))
 	}
-	return builder.Complete(r)
+	return control.Complete(r)
 }
 
 func index(ctx context.Context, indexer client.FieldIndexer) error {

@@ -12,8 +12,10 @@ import (
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
@@ -55,7 +57,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
 		For(&v1alpha1.Workspace{}).
-		Watches(&v1alpha1.StripeConnection{}, handler.EnqueueRequestsFromMapFunc(ofConnection)).
+		// Only how many there are matters, not how they fare.
+		Watches(&v1alpha1.StripeConnection{}, handler.EnqueueRequestsFromMapFunc(ofConnection), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(buswatch.ControllerOptions(1)).
 		Complete(r)
 }
@@ -75,7 +78,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	var connections v1alpha1.StripeConnectionList
-	if err := r.Client.List(ctx, &connections, client.InNamespace(workspace.Namespace)); err != nil {
+	if err := r.Client.List(ctx, &connections, client.InNamespace(workspace.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, fmt.Errorf("list connections: %w", err)
 	}
 	conditions := kube.NewConditions(workspace.Status.Conditions, workspace.Generation, r.Clock.Now())
