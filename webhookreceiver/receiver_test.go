@@ -35,6 +35,8 @@ type bench struct {
 	clock    *clocktesting.FakeClock
 	receiver *Receiver
 	handler  http.Handler
+	// stopped says that the bus is gone, which Run may rightly complain of.
+	stopped bool
 }
 
 func start(t *testing.T, change func(*Options)) *bench {
@@ -72,7 +74,7 @@ func start(t *testing.T, change func(*Options)) *bench {
 	go func() { ended <- b.receiver.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) {
+		if err := <-ended; !errors.Is(err, context.Canceled) && !b.stopped {
 			t.Errorf("run: %v", err)
 		}
 		b.bus.Close()
@@ -254,6 +256,7 @@ func TestBounds(t *testing.T) {
 
 func TestNo2xxWithoutABus(t *testing.T) {
 	b := start(t, nil)
+	b.stopped = true // Run may not even have begun to watch
 	_ = b.server.Close()
 	body := failedInvoice("evt_1", "acct_1", true)
 	w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", now))
