@@ -83,10 +83,14 @@ func Scheme() *runtime.Scheme {
 func ManagerOptions(operatorNamespace string) ctrl.Options {
 	return ctrl.Options{
 		Scheme: Scheme(),
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:    {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
-			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
-		}},
+		Cache: cache.Options{
+			// Nothing here reads who wrote which field, and with many connections that is a good part of the heap.
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}:    {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
+				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
+			},
+		},
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
 	}
 }
