@@ -127,7 +127,7 @@ var _ = Describe("A life", func() {
 		Eventually(func() int { return t.counts(ctx, eu).Customers }).Should(BeNumerically(">", 0))
 		change(ctx, t.c, func(c *v1alpha1.StripeConnection) { c.Spec.DeletionPolicy = v1alpha1.DeletionErase })
 		t.end(ctx)
-		Expect(t.told(ctx, "Erased")).To(BeTrue())
+		Eventually(func() bool { return t.told(ctx, "Erased") }).Should(BeTrue(), "Events are written in the background")
 		Eventually(func() store.Counts { return t.counts(ctx, eu) }).Should(BeZero())
 		Expect(neighbour.counts(ctx, eu)).To(Equal(kept))
 	})
