@@ -87,6 +87,32 @@ func TestRemoveFinalizer(t *testing.T) {
 	}
 }
 
+func TestRemoveFinalizerOfAStaleObject(t *testing.T) {
+	writes := 0
+	held := pod()
+	held.Finalizers = []string{"example.io/other", finalizer}
+	c := counting(&writes, held)
+	read, changed := get(t, c), get(t, c)
+	changed.Labels = map[string]string{"by": "somebody"}
+	if err := c.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	if err := kube.RemoveFinalizer(t.Context(), c, read.DeepCopy(), finalizer); err != nil {
+		t.Errorf("after a label: %v", err)
+	}
+	changed = get(t, c)
+	changed.Finalizers = []string{"example.io/new", "example.io/other"}
+	if err := c.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	if err := kube.RemoveFinalizer(t.Context(), c, read, finalizer); err == nil {
+		t.Error("another's finalizer stands where ours was read")
+	}
+	if got := get(t, c); len(got.Finalizers) != 2 || got.Labels["by"] != "somebody" {
+		t.Errorf("finalizers %v, labels %v", got.Finalizers, got.Labels)
+	}
+}
+
 func TestApplyStatus(t *testing.T) {
 	writes := 0
 	c := counting(&writes, pod())
