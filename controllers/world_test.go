@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,20 +103,10 @@ func consent(ctx context.Context, c *v1alpha1.StripeConnection, accountID string
 		offer, _, err = euBus.Offers().Get(ctx, string(c.UID))
 		return err
 	}).Should(Succeed())
-	form, err := url.Parse(offer.AuthorizeURL)
+	answer, err := sim.Consent(offer.AuthorizeURL, redirectURI, accountID)
 	Expect(err).NotTo(HaveOccurred())
-	values := form.Query()
-	values.Set("redirect_uri", redirectURI)
-	values.Set("account", accountID)
-	values.Set("action", "connect")
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := browser.PostForm(stripeURL+"/oauth/authorize", values)
-	Expect(err).NotTo(HaveOccurred())
-	defer resp.Body.Close()
-	back, err := resp.Location()
-	Expect(err).NotTo(HaveOccurred())
-	handOver(ctx, c, back.Query().Get("code"), back.Query().Get("error"))
-	return back.Query().Get("code")
+	handOver(ctx, c, answer.Get("code"), answer.Get("error"))
+	return answer.Get("code")
 }
 
 // handOver puts a grant on the bus, sealed as the dashboard seals it.

@@ -2,6 +2,8 @@ package stripesim
 
 import (
 	_ "embed"
+	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -66,6 +68,7 @@ type authorizeRequest struct {
 	platform *Platform
 	livemode bool
 	redirect *url.URL
+	scope    string
 	state    string
 }
 
@@ -85,7 +88,7 @@ func (s *Server) readAuthorize(page string, values url.Values) (req authorizeReq
 	if !req.platform.App && values.Get("response_type") != "code" {
 		return req, "response_type must be code"
 	}
-	if scope := values.Get("scope"); !req.platform.App && scope != "read_only" && scope != "read_write" {
+	if req.scope = values.Get("scope"); !req.platform.App && req.scope != "read_only" && req.scope != "read_write" {
 		return req, "scope must be read_only or read_write"
 	}
 	redirect := values.Get("redirect_uri")
@@ -140,25 +143,55 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, obj{"error": obj{"message": problem, "type": "invalid_request_error"}})
 		return
 	}
+	account := r.PostForm.Get("account")
+	if r.PostForm.Get("action") != "connect" {
+		account = ""
+	}
+	target := *req.redirect
+	target.RawQuery = s.decide(req, account).Encode()
+	http.Redirect(w, r, target.String(), http.StatusSeeOther)
+}
+
+// Consent does what an account's owner does on the page behind authorizeURL, whose host does not matter: agree for that
+// account, or decline with one that is not there. A redirectURI of "" is the one of the URL, or the platform's first.
+// It returns the query that the owner brings back to the platform: a code, or an error.
+func (s *Server) Consent(authorizeURL, redirectURI, account string) (url.Values, error) {
+	page, err := url.Parse(authorizeURL)
+	if err != nil {
+		return nil, fmt.Errorf("stripesim: consent: %w", err)
+	}
+	asked := page.Query()
+	if redirectURI != "" {
+		asked.Set("redirect_uri", redirectURI)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	req, problem := s.readAuthorize(page.Path, asked)
+	if problem != "" {
+		return nil, errors.New("stripesim: consent: " + problem)
+	}
+	return s.decide(req, account), nil
+}
+
+// decide answers a platform's request for an account; s.mu must be held.
+func (s *Server) decide(req authorizeRequest, accountID string) url.Values {
 	answer := req.redirect.Query()
 	if req.state != "" {
 		answer.Set("state", req.state)
 	}
-	account, ok := s.byKey[accountKey{r.PostForm.Get("account"), req.livemode}]
-	if r.PostForm.Get("action") != "connect" || !ok {
+	account, ok := s.byKey[accountKey{accountID, req.livemode}]
+	if !ok {
 		answer.Set("error", "access_denied")
 		answer.Set("error_description", "The user denied your request")
-	} else {
-		id := newID(s.rng, "ac_", 32)
-		s.codes[id] = &code{platform: req.platform, account: account, expires: s.now() + codeAge}
-		answer.Set("code", id)
-		if !req.platform.App {
-			answer.Set("scope", r.PostForm.Get("scope"))
-		}
+		return answer
 	}
-	target := *req.redirect
-	target.RawQuery = answer.Encode()
-	http.Redirect(w, r, target.String(), http.StatusSeeOther)
+	id := newID(s.rng, "ac_", 32)
+	s.codes[id] = &code{platform: req.platform, account: account, expires: s.now() + codeAge}
+	answer.Set("code", id)
+	if !req.platform.App {
+		answer.Set("scope", req.scope)
+	}
+	return answer
 }
 
 func oauthError(w http.ResponseWriter, status int, code, description string) {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
@@ -210,19 +209,9 @@ func (w *world) consent(c *v1alpha1.StripeConnection, a *stripesim.Account) {
 	w.t.Helper()
 	offer, _, err := w.eye.Offers().Get(w.t.Context(), string(c.UID))
 	w.must(err)
-	page, err := url.Parse(offer.AuthorizeURL)
+	answer, err := w.sim.Consent(offer.AuthorizeURL, redirectURI, a.ID)
 	w.must(err)
-	form := page.Query()
-	form.Set("redirect_uri", redirectURI)
-	form.Set("account", a.ID)
-	form.Set("action", "connect")
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := browser.PostForm(w.simURL+page.Path, form)
-	w.must(err)
-	_ = answer.Body.Close()
-	back, err := answer.Location()
-	w.must(err)
-	sealed, err := w.vault.Seal([]byte(back.Query().Get("code")), "grant/"+string(c.UID))
+	sealed, err := w.vault.Seal([]byte(answer.Get("code")), "grant/"+string(c.UID))
 	w.must(err)
 	_, err = w.eye.Grants().Put(w.t.Context(), string(c.UID), bus.Grant{At: w.clock.Now().Unix(), SealedCode: sealed})
 	w.must(err)

@@ -3,8 +3,6 @@ package lifecycle_test
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -94,20 +92,10 @@ func (t *tenant) consent(ctx context.Context) {
 		offer, _, err = t.r.bus.Offers().Get(ctx, string(t.c.UID))
 		return err
 	}).Should(Succeed())
-	page, err := url.Parse(offer.AuthorizeURL)
+	answer, err := sim.Consent(offer.AuthorizeURL, t.r.platform.RedirectURIs[0], t.account.ID)
 	Expect(err).NotTo(HaveOccurred())
-	form := page.Query()
-	form.Set("redirect_uri", t.r.platform.RedirectURIs[0])
-	form.Set("account", t.account.ID)
-	form.Set("action", "connect")
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := browser.PostForm(stripeURL+page.Path, form)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(answer.Body.Close()).To(Succeed())
-	back, err := answer.Location()
-	Expect(err).NotTo(HaveOccurred())
-	Expect(back.Query().Get("code")).NotTo(BeEmpty(), "Stripe said %s", back.Query().Get("error"))
-	sealed, err := t.r.vault.Seal([]byte(back.Query().Get("code")), "grant/"+string(t.c.UID))
+	Expect(answer.Get("code")).NotTo(BeEmpty(), "Stripe said %s", answer.Get("error"))
+	sealed, err := t.r.vault.Seal([]byte(answer.Get("code")), "grant/"+string(t.c.UID))
 	Expect(err).NotTo(HaveOccurred())
 	_, err = t.r.bus.Grants().Put(ctx, string(t.c.UID), bus.Grant{At: clk.Now().Unix(), SealedCode: sealed})
 	Expect(err).NotTo(HaveOccurred())

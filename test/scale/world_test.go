@@ -219,10 +219,6 @@ type pulse struct {
 }
 
 func (p *pulse) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/oauth/authorize" { // a browser's
-		p.next.ServeHTTP(rw, r)
-		return
-	}
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	form, _ := url.ParseQuery(string(body))
@@ -298,27 +294,18 @@ func regionOf(c *v1alpha1.StripeConnection) v1alpha1.Region {
 	return v1alpha1.RegionUS
 }
 
-var browser = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-
 func (w *world) consent(ctx context.Context, c *v1alpha1.StripeConnection) error {
 	p := platformOf(regionOf(c))
 	id := p.ClientIDTest
 	if c.Spec.Mode == v1alpha1.ModeLive {
 		id = p.ClientIDLive
 	}
-	answer, err := browser.PostForm(w.simURL+"/oauth/authorize", url.Values{
-		"client_id": {id}, "response_type": {"code"}, "scope": {"read_only"}, "redirect_uri": {redirectURI},
-		"account": {accountOf(c)}, "action": {"connect"},
-	})
+	asked := url.Values{"client_id": {id}, "response_type": {"code"}, "scope": {"read_only"}}
+	answer, err := w.sim.Consent("/oauth/authorize?"+asked.Encode(), redirectURI, accountOf(c))
 	if err != nil {
 		return err
 	}
-	_ = answer.Body.Close()
-	back, err := answer.Location()
-	if err != nil {
-		return err
-	}
-	sealed, err := w.busVault.Seal([]byte(back.Query().Get("code")), "grant/"+string(c.UID))
+	sealed, err := w.busVault.Seal([]byte(answer.Get("code")), "grant/"+string(c.UID))
 	if err != nil {
 		return err
 	}
