@@ -49,16 +49,6 @@ func NewKeyset() ([]byte, error) {
 	return serialize(handle)
 }
 
-// Rotate adds a fresh primary key to a serialized keyset. What the older keys sealed can still be unsealed. Where
-// others hold the keyset in memory, Stage and Promote do the same in two steps.
-func Rotate(serialized []byte) ([]byte, error) {
-	staged, err := Stage(serialized)
-	if err != nil {
-		return nil, err
-	}
-	return Promote(staged)
-}
-
 // Stage adds a fresh key that opens but does not seal yet, so that everybody can know it before it is used. A keyset
 // that has one already is returned as it is.
 func Stage(serialized []byte) ([]byte, error) {

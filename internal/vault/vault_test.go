@@ -55,7 +55,7 @@ func TestARotatedKeysetStillOpensOldSeals(t *testing.T) {
 	}
 	old := open(t, keys)
 	before, _ := old.Seal([]byte("a"), "c")
-	rotated, err := Rotate(keys)
+	rotated, err := rotate(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestReloadTakesALaterStateOfTheSameKeysetOnly(t *testing.T) {
 	}
 	v := open(t, keys)
 	before, _ := v.Seal([]byte("a"), "c")
-	rotated, err := Rotate(keys)
+	rotated, err := rotate(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
