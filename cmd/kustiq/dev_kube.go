@@ -16,7 +16,6 @@ import (
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/internal/devcluster"
 	"github.com/kustiq/kustiq/internal/keys"
-	"github.com/kustiq/kustiq/internal/vault"
 )
 
 func (s *devStack) startControlPlane() (err error) {
@@ -34,12 +33,6 @@ func (s *devStack) startControlPlane() (err error) {
 	return err
 }
 
-// devKeys are the open keysets, and the key that encrypts the bus's files.
-type devKeys struct {
-	tokens, bus, identity *vault.Vault
-	busFiles              []byte
-}
-
 // installKeys makes the operator's namespace and the keysets in it, as an install does once, and opens them.
 func (s *devStack) installKeys() error {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}
@@ -54,7 +47,7 @@ func (s *devStack) installKeys() error {
 	if err != nil {
 		return err
 	}
-	s.keys = devKeys{tokens: set.Tokens, bus: set.Bus, identity: set.Identity, busFiles: set.BusFiles}
+	s.keys = set
 	s.run("keysets", func(ctx context.Context) error { return set.Watch(ctx, s.kube, s.clock, s.log) })
 	return nil
 }

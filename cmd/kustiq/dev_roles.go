@@ -26,7 +26,7 @@ import (
 
 func (s *devStack) startBus() (err error) {
 	s.busServer, err = bus.StartServer(s.ctx, bus.ServerOptions{
-		Dir: filepath.Join(s.opts.dataDir, "bus"), EncryptionKey: s.keys.busFiles, Logger: s.log,
+		Dir: filepath.Join(s.opts.dataDir, "bus"), EncryptionKey: s.keys.BusFiles, Logger: s.log,
 	})
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (s *devStack) openStore() (err error) {
 	if s.storeDSN == "" {
 		s.storeDSN = "sqlite://" + filepath.Join(s.opts.dataDir, "kustiq.db")
 	}
-	s.store, err = store.Open(s.ctx, store.Options{DSN: s.storeDSN, Vault: s.keys.identity, Clock: s.clock, Logger: s.log})
+	s.store, err = store.Open(s.ctx, store.Options{DSN: s.storeDSN, Vault: s.keys.Identity, Clock: s.clock, Logger: s.log})
 	if err != nil || s.opts.store == "" {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *devStack) startStripe() (err error) {
 
 func (s *devStack) startRoles() error {
 	receiver, err := webhookreceiver.New(webhookreceiver.Options{
-		Bus: s.bus, Vault: s.keys.bus, Clock: s.clock, Logger: s.log, Metrics: s.metrics,
+		Bus: s.bus, Vault: s.keys.Bus, Clock: s.clock, Logger: s.log, Metrics: s.metrics,
 	})
 	if err != nil {
 		return err
@@ -104,14 +104,14 @@ func (s *devStack) startRoles() error {
 		return err
 	}
 	work, err := worker.New(worker.Options{
-		Bus: s.bus, Tokens: tokenstore.New(s.kube, operatorNamespace, s.keys.tokens), API: s.api,
+		Bus: s.bus, Tokens: tokenstore.New(s.kube, operatorNamespace, s.keys.Tokens), API: s.api,
 		Clock: s.clock, Logger: s.log, Metrics: s.metrics,
 	})
 	if err != nil {
 		return err
 	}
 	pages, err := dashboard.New(dashboard.Options{
-		Store: s.store, Bus: s.bus, Vault: s.keys.bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
+		Store: s.store, Bus: s.bus, Vault: s.keys.Bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
 		BaseURL: baseURL(s.listeners.dashboard), Region: devRegion, LocalUser: "developer",
 	})
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *devStack) startOperator() error {
 		Regions: map[string]controllers.Region{devRegion: {
 			ReceiverURL: baseURL(s.listeners.receiver), DashboardURL: baseURL(s.listeners.dashboard), Bus: s.bus,
 		}},
-		API: s.api, TokensVault: s.keys.tokens, BusVault: s.keys.bus, Clock: s.clock, Metrics: s.metrics,
+		API: s.api, TokensVault: s.keys.Tokens, BusVault: s.keys.Bus, Clock: s.clock, Metrics: s.metrics,
 	}
 	options := controllers.ManagerOptions(operatorNamespace)
 	options.Metrics = metricsserver.Options{BindAddress: "0"}

@@ -23,6 +23,7 @@ import (
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/devcluster"
+	"github.com/kustiq/kustiq/internal/keys"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 	"github.com/kustiq/kustiq/internal/stripesim"
 )
@@ -48,7 +49,7 @@ type devStack struct {
 	listeners devListeners
 	cluster   *devcluster.Cluster
 	kube      client.Client
-	keys      devKeys
+	keys      *keys.Set
 	busServer *bus.Server
 	bus       *bus.Bus
 	storeDSN  string
