@@ -81,23 +81,12 @@ sealed. Repeat the command when it was interrupted: it goes on where it was.`,
   kustiq keys rotate tokens --settling 0s   # only when no role runs`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			names, err := parseKeysets(args)
-			if err != nil {
-				return err
-			}
-			keeper, err := flags.keeper(cmd)
-			if err != nil {
-				return err
-			}
-			if err := keeper.Rotate(cmd.Context(), names...); err != nil {
-				return err
-			}
-			if slices.Contains(names, keys.Tokens) {
-				if err := reseal(cmd, keeper); err != nil {
+			return flags.change(cmd, args, func(keeper *keys.Keeper, names []keys.Name) error {
+				if err := keeper.Rotate(cmd.Context(), names...); err != nil {
 					return err
 				}
-			}
-			return printKeysets(cmd, keeper)
+				return reseal(cmd, keeper, names)
+			})
 		},
 	}
 	flags.addSettling(cmd)
@@ -132,23 +121,12 @@ key.`,
 		Example: `  kustiq keys prune tokens`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			names, err := parseKeysets(args)
-			if err != nil {
-				return err
-			}
-			keeper, err := flags.keeper(cmd)
-			if err != nil {
-				return err
-			}
-			if names[0] == keys.Tokens {
-				if err := reseal(cmd, keeper); err != nil {
+			return flags.change(cmd, args, func(keeper *keys.Keeper, names []keys.Name) error {
+				if err := reseal(cmd, keeper, names); err != nil {
 					return err
 				}
-			}
-			if err := keeper.Prune(cmd.Context(), names[0]); err != nil {
-				return err
-			}
-			return printKeysets(cmd, keeper)
+				return keeper.Prune(cmd.Context(), names[0])
+			})
 		},
 	}
 	flags.addSettling(cmd)
@@ -179,19 +157,31 @@ func (f *keysFlags) keeper(cmd *cobra.Command) (*keys.Keeper, error) {
 	}), nil
 }
 
-func parseKeysets(args []string) ([]keys.Name, error) {
+// change does something with the keysets that are named, and shows what became of them all.
+func (f *keysFlags) change(cmd *cobra.Command, args []string, do func(*keys.Keeper, []keys.Name) error) error {
 	var names []keys.Name
 	for _, arg := range args {
 		name, err := keys.ParseName(arg)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		names = append(names, name)
 	}
-	return names, nil
+	keeper, err := f.keeper(cmd)
+	if err != nil {
+		return err
+	}
+	if err := do(keeper, names); err != nil {
+		return err
+	}
+	return printKeysets(cmd, keeper)
 }
 
-func reseal(cmd *cobra.Command, keeper *keys.Keeper) error {
+// reseal seals the tokens anew, if it is their keyset that is changed.
+func reseal(cmd *cobra.Command, keeper *keys.Keeper, names []keys.Name) error {
+	if !slices.Contains(names, keys.Tokens) {
+		return nil
+	}
 	done, err := keeper.Reseal(cmd.Context())
 	if err != nil {
 		return fmt.Errorf("%d tokens sealed anew before: %w", done.Anew, err)
