@@ -86,7 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // giveBack deauthorises the account, unless it has been connected again meanwhile: then the grant is needed.
 func (r *Reconciler) giveBack(ctx context.Context, g Grant) error {
 	var connections v1alpha1.StripeConnectionList
-	if err := r.Client.List(ctx, &connections); err != nil {
+	if err := r.Client.List(ctx, &connections, client.UnsafeDisableDeepCopy); err != nil { // read only
 		return fmt.Errorf("list connections: %w", err)
 	}
 	for i := range connections.Items {

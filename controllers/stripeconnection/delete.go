@@ -124,7 +124,7 @@ func (r *Reconciler) releaseEndpoint(ctx context.Context, s *scope) error {
 // endpointNeeded says whether another connection of the same region and mode remains.
 func (r *Reconciler) endpointNeeded(ctx context.Context, s *scope) (bool, error) {
 	var connections v1alpha1.StripeConnectionList
-	if err := r.Client.List(ctx, &connections); err != nil {
+	if err := r.Client.List(ctx, &connections, client.UnsafeDisableDeepCopy); err != nil { // read only
 		return false, fmt.Errorf("list connections: %w", err)
 	}
 	for i := range connections.Items {

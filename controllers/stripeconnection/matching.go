@@ -36,23 +36,15 @@ func (r *Reconciler) match(ctx context.Context, s *scope) error {
 
 // publishPolicy lets the engine know what counts as a match, and whether somebody asks for all to be matched again.
 func (r *Reconciler) publishPolicy(ctx context.Context, s *scope) error {
-	policies, key := s.bus.MatchPolicies(), bus.RouteKey(s.token.Account, s.token.Livemode)
-	wanted := bus.MatchPolicy{
+	err := publish(ctx, s.bus.MatchPolicies(), bus.RouteKey(s.token.Account, s.token.Livemode), bus.MatchPolicy{
 		Workspace:         s.workspaceKey(),
 		Connection:        s.uid,
 		Account:           s.token.Account,
 		Livemode:          s.token.Livemode,
 		MinimumConfidence: int(s.conn.Spec.Matching.MinimumConfidence),
 		RematchAt:         s.asked(v1alpha1.RematchAtAnnotation),
-	}
-	found, _, err := policies.Get(ctx, key)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
-		return fmt.Errorf("read match policy: %w", err)
-	}
-	if err == nil && found == wanted {
-		return nil
-	}
-	if _, err := policies.Put(ctx, key, wanted); err != nil {
+	})
+	if err != nil {
 		return fmt.Errorf("publish match policy: %w", err)
 	}
 	return nil

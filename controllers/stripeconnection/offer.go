@@ -13,15 +13,17 @@ import (
 func (r *Reconciler) offer(ctx context.Context, s *scope) error {
 	s.status.ConnectURL = fmt.Sprintf("%s/connect/%s/%s", s.region.DashboardURL, s.conn.Namespace, s.conn.Name)
 	wanted := bus.Offer{AuthorizeURL: r.API.AuthorizeURL(s.platform), Livemode: s.mode.livemode()}
-	published, _, err := s.bus.Offers().Get(ctx, s.uid)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
-		return fmt.Errorf("read offer: %w", err)
-	}
-	if err == nil && published == wanted {
-		return nil
-	}
-	if _, err := s.bus.Offers().Put(ctx, s.uid, wanted); err != nil {
+	if err := publish(ctx, s.bus.Offers(), s.uid, wanted); err != nil {
 		return fmt.Errorf("publish offer: %w", err)
 	}
 	return nil
+}
+
+// publish puts a value on the bus, unless it is there already.
+func publish[T comparable](ctx context.Context, bucket *bus.Bucket[T], key string, wanted T) error {
+	published, _, err := bucket.Get(ctx, key)
+	if errors.Is(err, bus.ErrNotFound) || (err == nil && published != wanted) {
+		_, err = bucket.Put(ctx, key, wanted)
+	}
+	return err
 }

@@ -168,6 +168,7 @@ func (r *Reconciler) ofSecret(ctx context.Context, secret client.Object) []recon
 // list maps to every connection that matches.
 func (r *Reconciler) list(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
 	var found v1alpha1.StripeConnectionList
+	opts = append(opts, client.UnsafeDisableDeepCopy) // read only
 	if err := r.Client.List(ctx, &found, opts...); err != nil {
 		log.FromContext(ctx).Error(err, "mapping a change to connections")
 		return nil
