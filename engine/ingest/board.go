@@ -19,6 +19,7 @@ type board[T any] interface {
 	Create(ctx context.Context, key string, value T) (revision uint64, err error)
 	Update(ctx context.Context, key string, value T, revision uint64) (uint64, error)
 	Delete(ctx context.Context, key string) error
+	All(ctx context.Context) (map[string]T, error)
 	// Watch calls on with every value and every change, nil for a removed key, until ctx ends or the watch breaks off.
 	Watch(ctx context.Context, on func(key string, value *T)) error
 }

@@ -76,8 +76,15 @@ func newEngine(o Options, from source, on boards) (*Engine, error) {
 	}, nil
 }
 
-// Run consumes, re-evaluates and meets the operator's requests until ctx ends, which is no error. A batch under way is finished first.
+// Run consumes, re-evaluates and meets the operator's requests until ctx ends, which is no error. A batch under way is
+// finished first.
 func (e *Engine) Run(ctx context.Context) error {
+	// Erasures asked for while no engine ran come before any message: what an account that was connected again has sent
+	// since then is to stay. One that fails is tried again by the worker.
+	if err := e.collectErasures(ctx); err != nil {
+		e.logger.Warn("erasures cannot be read yet", "error", err)
+	}
+	e.eraseAccounts(ctx)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		err := e.source.ConsumeSignals(groupCtx, bus.ConsumeOptions{MaxBatch: maxBatch},

@@ -9,6 +9,10 @@ import (
 	"github.com/kustiq/kustiq/internal/bus"
 )
 
+// lastAccepted is how long after a request the receiver may still have accepted the account's events: the route goes
+// first, and each receiver learns of it on its own. What comes later is sent because the account was connected again.
+const lastAccepted = time.Minute
+
 // eraser meets the operator's requests to erase an account.
 type eraser struct {
 	board board[bus.Erasure]
@@ -28,6 +32,17 @@ func (e *Engine) watchErasures(ctx context.Context) error {
 			e.eraser.inbox.put(key)
 		}
 	})
+}
+
+// collectErasures notes all requests that are there already.
+func (e *Engine) collectErasures(ctx context.Context) error {
+	requests, err := e.eraser.board.All(ctx)
+	for key, request := range requests {
+		if request.DoneAt == 0 {
+			e.eraser.inbox.keep(key)
+		}
+	}
+	return err
 }
 
 // eraseAccounts meets the requests that were noted. One that fails stays, for another try.
@@ -52,10 +67,15 @@ func (e *Engine) eraseAccount(ctx context.Context, key string) error {
 	case err != nil:
 		return err
 	}
-	n, err := e.store.EraseAccount(ctx, request.Workspace, request.Account, request.Livemode)
-	e.matcher.changed([]store.AccountRef{{
+	account := store.AccountRef{
 		Scope: store.Scope{Workspace: request.Workspace, Livemode: request.Livemode}, Account: request.Account,
-	}})
+	}
+	until := time.Unix(request.RequestedAt, 0).Add(lastAccepted)
+	if now := e.clock.Now(); now.Before(until) {
+		until = now
+	}
+	n, err := e.store.EraseAccount(ctx, account, until)
+	e.matcher.changed([]store.AccountRef{account})
 	before := e.eraser.erased[key]
 	n.Customers, n.Identities = n.Customers+before.Customers, n.Identities+before.Identities
 	n.Signals, n.Scores = n.Signals+before.Signals, n.Scores+before.Scores

@@ -59,6 +59,33 @@ func TestEraseAccountOverTheBus(t *testing.T) {
 	stop()
 }
 
+// TestErasureAskedForWhileNoEngineRan starts an engine long after a request: what the account left before is gone, and
+// what it sent after it was connected again is not.
+func TestErasureAskedForWhileNoEngineRan(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	g.Expect(b.store.Close()).To(Succeed())
+	events := realBus(t)
+	b.start(t, events)
+	b.deliver(of("acct_gone", message(failed("cus_gone", "evt_1", "in_1", 1, 1))))
+	_, err := events.Erasures().Create(b.ctx, "uid-1", askedFor)
+	g.Expect(err).NotTo(HaveOccurred())
+	back := of("acct_gone", message(failed("cus_back", "evt_3", "in_3", 1, 1)))
+	back.ReceivedAtMs = start.Add(10 * time.Minute).UnixMilli()
+	for _, m := range []bus.Message{of("acct_gone", message(failed("cus_gone", "evt_2", "in_2", 1, 1))), back} {
+		_, err := events.PublishLive(b.ctx, m)
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+
+	b.clock.Step(time.Hour)
+	stop := b.running(t)
+	g.Eventually(func() int { return b.counted(t, scored) + b.counted(t, erased) }, "20s").Should(Equal(3))
+	_, err = b.store.Customer(b.ctx, workspace, "cus_gone")
+	g.Expect(err).To(MatchError(store.ErrNotFound))
+	g.Expect(b.shown(t, "cus_back").Signals).To(HaveLen(1))
+	stop()
+}
+
 // TestErasureIsTriedAgain lets the bus fail between the erasure and its answer: nothing is counted twice, or not at all.
 func TestErasureIsTriedAgain(t *testing.T) {
 	g := NewWithT(t)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 
 	"github.com/kustiq/kustiq/internal/bus"
@@ -41,6 +42,15 @@ func (m *memory[T]) Get(_ context.Context, key string) (value T, revision uint64
 		return value, 0, bus.ErrNotFound
 	}
 	return value, m.revisions[key], nil
+}
+
+func (m *memory[T]) All(context.Context) (map[string]T, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return nil, errAway
+	}
+	return maps.Clone(m.values), nil
 }
 
 func (m *memory[T]) Create(_ context.Context, key string, value T) (uint64, error) {

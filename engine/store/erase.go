@@ -7,7 +7,8 @@ import (
 
 // Erase removes everything the workspace's events left behind, live and test, and destroys its data key, so that a
 // copy of its identities without that key stays closed; imported profiles, which the key seals too, go with it. What
-// remains is the workspace's name and the instant of the erasure, by which messages that are still on their way are dropped. Erasing twice is no error.
+// remains is the workspace's name and the instant of the erasure, by which messages that are still on their way are
+// dropped. Erasing twice is no error.
 func (s *Store) Erase(ctx context.Context, workspace string) (ErasedCounts, error) {
 	var n ErasedCounts
 	err := s.Update(ctx, func(tx *Tx) (err error) {

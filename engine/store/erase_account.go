@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // AccountRef names one Stripe account of a scope.
@@ -24,16 +25,15 @@ func compareAccounts(a, b AccountRef) int {
 
 // EraseAccount removes what one account's events left behind in one mode: its customers with their identities, signals,
 // scores and matches, its failed events and its part of the ledger. Other accounts of the workspace, its data key and
-// its profiles stay. The instant of the erasure is kept, by which messages that are still on their way are dropped; the
-// account may be connected again. Erasing twice is no error. With an error, the counts say what was removed all the same.
-func (s *Store) EraseAccount(ctx context.Context, workspace, account string, livemode bool) (ErasedCounts, error) {
-	ref := AccountRef{Scope: Scope{Workspace: workspace, Livemode: livemode}, Account: account}
-	if account == "" {
+// its profiles stay. Messages received up to the given instant that are still on their way are dropped, too; the account
+// may be connected again. Erasing twice is no error. With an error, the counts say what was removed all the same.
+func (s *Store) EraseAccount(ctx context.Context, ref AccountRef, until time.Time) (ErasedCounts, error) {
+	if ref.Account == "" {
 		return ErasedCounts{}, errors.New("erase an account: it has no name")
 	}
 	var n ErasedCounts
 	err := s.Update(ctx, func(tx *Tx) (err error) {
-		n, err = tx.eraseAccount(ctx, ref)
+		n, err = tx.eraseAccount(ctx, ref, until)
 		return err
 	})
 	if err != nil {
@@ -45,13 +45,13 @@ func (s *Store) EraseAccount(ctx context.Context, workspace, account string, liv
 	return n, nil
 }
 
-func (t *Tx) eraseAccount(ctx context.Context, ref AccountRef) (n ErasedCounts, err error) {
+func (t *Tx) eraseAccount(ctx context.Context, ref AccountRef, until time.Time) (n ErasedCounts, err error) {
 	// The workspace's row comes first, as for a whole workspace: it waits for running batches and holds off new ones.
 	if _, err = t.exec(ctx, `INSERT INTO workspaces (workspace) VALUES (?)
 		ON CONFLICT (workspace) DO UPDATE SET erased_at = workspaces.erased_at`, ref.Workspace); err != nil {
 		return n, fmt.Errorf("hold off batches: %w", err)
 	}
-	if err = t.entomb(ctx, ref); err != nil {
+	if err = t.entomb(ctx, ref, until); err != nil {
 		return n, err
 	}
 	// The scheduler asks no workspace. Locking its customers waits for the history that it is about to add.
@@ -89,18 +89,19 @@ const (
 	ofCustomers = ` WHERE workspace = ? AND livemode = ? AND customer IN (SELECT customer FROM customers` + ofAccount + `)`
 )
 
-// entomb keeps the instant of the erasure.
-func (t *Tx) entomb(ctx context.Context, ref AccountRef) error {
+// entomb keeps the latest instant up to which the account is erased.
+func (t *Tx) entomb(ctx context.Context, ref AccountRef, until time.Time) error {
 	_, err := t.exec(ctx, `INSERT INTO account_erasures (workspace, livemode, account, erased_at) VALUES (?,?,?,?)
-		ON CONFLICT (workspace, livemode, account) DO UPDATE SET erased_at = excluded.erased_at`,
-		append(ref.args(), t.store.clock.Now().UnixMilli())...)
+		ON CONFLICT (workspace, livemode, account) DO UPDATE SET erased_at = excluded.erased_at
+			WHERE excluded.erased_at > account_erasures.erased_at`,
+		append(ref.args(), until.UnixMilli())...)
 	if err != nil {
 		return fmt.Errorf("keep the instant of the erasure: %w", err)
 	}
 	return nil
 }
 
-// ErasedAccounts returns when accounts were last erased (unix milliseconds); those that never were are missing. Messages
+// ErasedAccounts returns up to when accounts are erased (unix milliseconds); those that never were are missing. Messages
 // received up to then are not to be stored. Workspaces must have been called before, which holds off an erasure.
 func (t *Tx) ErasedAccounts(ctx context.Context, refs []AccountRef) (atMs map[AccountRef]int64, err error) {
 	refs = unique(refs, compareAccounts)

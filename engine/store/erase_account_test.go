@@ -59,6 +59,7 @@ func testEraseAccount(t *testing.T, f *fixture) {
 	stays := store.AccountRef{Scope: acme, Account: "acct_stays"}
 	otherMode := store.AccountRef{Scope: acmeTest, Account: "acct_gone"}
 	otherWorkspace := store.AccountRef{Scope: rival, Account: "acct_gone"}
+	nobody := store.AccountRef{Scope: store.Scope{Workspace: "nobody/here", Livemode: true}, Account: "acct_gone"}
 	f.connect(t, gone, "cus_gone")
 	f.connect(t, stays, "cus_stays")
 	f.connect(t, otherMode, "cus_mode")
@@ -66,7 +67,7 @@ func testEraseAccount(t *testing.T, f *fixture) {
 	erased := start.Add(time.Minute)
 	f.clock.SetTime(erased)
 
-	g.Expect(f.EraseAccount(f.ctx, "acme/prod", "acct_gone", true)).To(Equal(store.ErasedCounts{
+	g.Expect(f.EraseAccount(f.ctx, gone, f.clock.Now())).To(Equal(store.ErasedCounts{
 		Customers: 1, Identities: 1, Signals: 1, Scores: 1, Events: 1, Failed: 1}))
 	dump := f.dump(t)
 	for _, id := range []string{"cus_gone", "evt_cus_gone", "evt_failed_cus_gone"} {
@@ -91,9 +92,12 @@ func testEraseAccount(t *testing.T, f *fixture) {
 	g.Expect(f.record(t, store.EventRef{Scope: acme, EventID: "evt_cus_stays"})).To(BeEmpty(), "the ledger still knows it")
 
 	g.Expect(f.erasedAt(t, gone, stays, otherMode, otherWorkspace)).To(Equal(map[store.AccountRef]int64{gone: erased.UnixMilli()}))
-	g.Expect(f.EraseAccount(f.ctx, "acme/prod", "acct_gone", true)).To(Equal(store.ErasedCounts{}), "nothing is left")
-	g.Expect(f.EraseAccount(f.ctx, "nobody/here", "acct_gone", true)).To(Equal(store.ErasedCounts{}))
-	_, err = f.EraseAccount(f.ctx, "acme/prod", "", true)
+	_, err = f.EraseAccount(f.ctx, gone, erased.Add(-time.Hour))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(f.erasedAt(t, gone)).To(HaveKeyWithValue(gone, erased.UnixMilli()), "a later erasure is not undone by one that was asked for before")
+	g.Expect(f.EraseAccount(f.ctx, gone, f.clock.Now())).To(Equal(store.ErasedCounts{}), "nothing is left")
+	g.Expect(f.EraseAccount(f.ctx, nobody, f.clock.Now())).To(Equal(store.ErasedCounts{}))
+	_, err = f.EraseAccount(f.ctx, store.AccountRef{Scope: acme}, f.clock.Now())
 	g.Expect(err).To(HaveOccurred(), "rows without an account are nobody's to erase")
 
 	f.connect(t, gone, "cus_gone")
@@ -119,7 +123,7 @@ func testEraseAccountWaits(t *testing.T, f *fixture) {
 			return err
 		}
 		go func() {
-			_, err := f.EraseAccount(f.ctx, "acme/prod", "acct_gone", true)
+			_, err := f.EraseAccount(f.ctx, gone, f.clock.Now())
 			done <- err
 		}()
 		g.Consistently(done, "100ms").ShouldNot(Receive())
@@ -133,7 +137,8 @@ func testEraseAccountWaits(t *testing.T, f *fixture) {
 // testEraseAccountAndDue erases while the scheduler, which opens no workspace, re-evaluates the customer.
 func testEraseAccountAndDue(t *testing.T, f *fixture) {
 	g := NewWithT(t)
-	f.connect(t, store.AccountRef{Scope: acme, Account: "acct_gone"}, "cus_1")
+	gone := store.AccountRef{Scope: acme, Account: "acct_gone"}
+	f.connect(t, gone, "cus_1")
 	done := make(chan error, 1)
 	f.clock.SetTime(start.Add(48 * time.Hour))
 	f.update(t, func(tx *store.Tx) error {
@@ -142,7 +147,7 @@ func testEraseAccountAndDue(t *testing.T, f *fixture) {
 			return err
 		}
 		go func() {
-			_, err := f.EraseAccount(f.ctx, "acme/prod", "acct_gone", true)
+			_, err := f.EraseAccount(f.ctx, gone, f.clock.Now())
 			done <- err
 		}()
 		g.Consistently(done, "100ms").ShouldNot(Receive())

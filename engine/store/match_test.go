@@ -110,7 +110,7 @@ func testMatching(t *testing.T, f *fixture) {
 	second := store.AccountRef{Scope: acme, Account: "acct_2"}
 	f.arrive(t, second, 1, map[string]string{"cus_2": "bob@gmail.com"})
 	g.Expect(f.MatchCounts(f.ctx, second)).To(Equal(store.MatchCounts{Profiles: 3, Matched: 1}))
-	g.Expect(f.EraseAccount(f.ctx, "acme/prod", "acct_1", true)).To(HaveField("Customers", 5))
+	g.Expect(f.EraseAccount(f.ctx, store.AccountRef{Scope: acme, Account: "acct_1"}, f.clock.Now())).To(HaveField("Customers", 5))
 	g.Expect(f.MatchCounts(f.ctx, acmeAccount)).To(Equal(store.MatchCounts{Profiles: 3}))
 	g.Expect(f.MatchCounts(f.ctx, second)).To(Equal(store.MatchCounts{Profiles: 3, Matched: 1}))
 }
