@@ -18,6 +18,8 @@ import (
 
 const (
 	indexUID = "metadata.uid"
+	// indexUnfinished finds the Backfills of a connection that have not ended.
+	indexUnfinished = "unfinishedOf"
 
 	concurrency = 2
 	// progressDelay gathers the workers' reports, one a page, into at most two looks a second.
@@ -26,11 +28,13 @@ const (
 
 // SetupWithManager registers the controller: every object that a step reads is watched.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Backfill{}, indexUID, func(o client.Object) []string {
-		return []string{string(o.GetUID())}
-	})
-	if err != nil {
-		return fmt.Errorf("index backfills: %w", err)
+	for field, value := range map[string]client.IndexerFunc{
+		indexUID:        func(o client.Object) []string { return []string{string(o.GetUID())} },
+		indexUnfinished: unfinishedOf,
+	} {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Backfill{}, field, value); err != nil {
+			return fmt.Errorf("index backfills: %w", err)
+		}
 	}
 	builder := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
@@ -43,32 +47,34 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	return builder.Complete(r)
 }
 
+func unfinishedOf(o client.Object) []string {
+	if b, ok := o.(*v1alpha1.Backfill); ok && !finished(b.Status.Phase) {
+		return []string{b.Spec.ConnectionRef.Name}
+	}
+	return nil
+}
+
 // ofConnection maps a connection to its Backfills that have not ended.
 func (r *Reconciler) ofConnection(ctx context.Context, connection client.Object) []reconcile.Request {
-	var list v1alpha1.BackfillList
-	if err := r.Client.List(ctx, &list, client.InNamespace(connection.GetNamespace())); err != nil {
-		log.FromContext(ctx).Error(err, "mapping a connection to its backfills")
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range list.Items {
-		b := &list.Items[i]
-		if b.Spec.ConnectionRef.Name == connection.GetName() && !finished(b.Status.Phase) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
-		}
-	}
-	return requests
+	return r.list(ctx, client.InNamespace(connection.GetNamespace()), client.MatchingFields{indexUnfinished: connection.GetName()})
 }
 
 // ofProgress maps a key of the bus to its Backfill.
 func (r *Reconciler) ofProgress(ctx context.Context, uid string, _ *bus.Progress) []reconcile.Request {
+	return r.list(ctx, client.MatchingFields{indexUID: uid})
+}
+
+// list maps to every Backfill that matches.
+func (r *Reconciler) list(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
 	var found v1alpha1.BackfillList
-	if err := r.Client.List(ctx, &found, client.MatchingFields{indexUID: uid}); err != nil {
-		log.FromContext(ctx).Error(err, "mapping progress to its backfill")
+	opts = append(opts, client.UnsafeDisableDeepCopy) // read only
+	if err := r.Client.List(ctx, &found, opts...); err != nil {
+		log.FromContext(ctx).Error(err, "mapping a change to backfills")
 		return nil
 	}
-	if len(found.Items) == 0 {
-		return nil
+	requests := make([]reconcile.Request, 0, len(found.Items))
+	for i := range found.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&found.Items[i])})
 	}
-	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(&found.Items[0])}}
+	return requests
 }
