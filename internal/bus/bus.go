@@ -19,7 +19,8 @@ import (
 var ErrUnavailable = errors.New("bus: unavailable")
 
 const (
-	// partitions spread a workspace's customers over subjects, so that engines can share the work by customer.
+	// partitions spread workspaces over subjects. Those of the surplus and backfill streams are consumed by turns, so that
+	// one workspace's flood or history holds up few others.
 	partitions = 16
 	// duplicateWindow is how long JetStream itself knows a message id again; the store's ledger takes over from there.
 	duplicateWindow = 10 * time.Minute
@@ -57,9 +58,23 @@ type Bus struct {
 	log      *slog.Logger
 	clock    clock.Clock
 
-	live, backfill, tasks jetstream.Stream
-	buckets               buckets
+	// streams of signals by class.
+	streams map[class]jetstream.Stream
+	tasks   jetstream.Stream
+	buckets buckets
+	live    *committer
+	shares  *shares
 }
+
+// class is the kind of a stream of signals, and a token of its subjects.
+type class string
+
+const (
+	classLive class = "live"
+	// classSurplus is live, too, but beyond its workspace's share.
+	classSurplus  class = "surplus"
+	classBackfill class = "backfill"
+)
 
 // Open connects and makes streams and buckets where they are missing.
 func Open(ctx context.Context, opts Options) (*Bus, error) {
@@ -77,6 +92,7 @@ func Open(ctx context.Context, opts Options) (*Bus, error) {
 	if b.clock == nil {
 		b.clock = clock.RealClock{}
 	}
+	b.live, b.shares = newCommitter(b.writeBundle), newShares(b.clock)
 	if err := b.setUp(ctx); err != nil {
 		conn.Close()
 		return nil, err
@@ -100,25 +116,36 @@ func (b *Bus) setUp(ctx context.Context) (err error) {
 	if b.js, err = jetstream.New(b.conn, jetstream.WithPublishAsyncMaxPending(512)); err != nil {
 		return fmt.Errorf("bus: JetStream: %w", err)
 	}
-	for name, to := range map[string]*jetstream.Stream{"live": &b.live, "backfill": &b.backfill, "task": &b.tasks} {
-		*to, err = b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-			Name:        strings.ToUpper("kustiq_" + name + "_" + b.region),
-			Description: "Kustiq: " + name,
-			Subjects:    []string{b.subject(name, ">")},
-			Retention:   jetstream.WorkQueuePolicy,
-			Discard:     jetstream.DiscardNew,
-			Storage:     jetstream.FileStorage,
-			MaxAge:      signalAge,
-			MaxBytes:    streamBytes,
-			Duplicates:  duplicateWindow,
-			Replicas:    b.replicas,
-		})
-		if err != nil {
-			return fmt.Errorf("bus: stream %s: %w", name, err)
+	b.streams = map[class]jetstream.Stream{}
+	for _, c := range []class{classLive, classSurplus, classBackfill} {
+		if b.streams[c], err = b.stream(ctx, string(c)); err != nil {
+			return err
 		}
+	}
+	if b.tasks, err = b.stream(ctx, "task"); err != nil {
+		return err
 	}
 	b.buckets, err = openBuckets(ctx, b)
 	return err
+}
+
+func (b *Bus) stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	s, err := b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:        strings.ToUpper("kustiq_" + name + "_" + b.region),
+		Description: "Kustiq: " + name,
+		Subjects:    []string{b.subject(name, ">")},
+		Retention:   jetstream.WorkQueuePolicy,
+		Discard:     jetstream.DiscardNew,
+		Storage:     jetstream.FileStorage,
+		MaxAge:      signalAge,
+		MaxBytes:    streamBytes,
+		Duplicates:  duplicateWindow,
+		Replicas:    b.replicas,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bus: stream %s: %w", name, err)
+	}
+	return s, nil
 }
 
 // Close ends the connection after what was published is flushed.
@@ -131,13 +158,12 @@ func (b *Bus) subject(tokens ...string) string {
 	return "kustiq." + b.region + "." + strings.Join(tokens, ".")
 }
 
-// signalSubject spreads by workspace and customer. A dot separates tokens and no Kubernetes name has an underscore, so
-// the replacement is one to one.
-func (b *Bus) signalSubject(stream string, m Message) string {
+// signalSubject names a workspace's partition and the workspace. A dot separates tokens and no Kubernetes name has an
+// underscore, so the replacement is one to one.
+func (b *Bus) signalSubject(c class, workspace string) string {
 	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(m.customer()))
-	workspace := strings.ReplaceAll(m.Workspace, ".", "_")
-	return b.subject(stream, workspace, strconv.Itoa(int(hash.Sum32()%partitions)))
+	_, _ = hash.Write([]byte(workspace))
+	return b.subject(string(c), strconv.Itoa(int(hash.Sum32()%partitions)), strings.ReplaceAll(workspace, ".", "_"))
 }
 
 // unavailable marks an error of the bus itself, so that callers can tell it from a bad message.

@@ -4,12 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/onsi/gomega"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/kustiq/kustiq/engine/signal"
 )
@@ -21,11 +27,12 @@ type harness struct {
 	dir    string
 	server *Server
 	bus    *Bus
+	clock  *clocktesting.FakeClock
 }
 
 func start(t *testing.T) *harness {
 	t.Helper()
-	h := &harness{t: t, dir: t.TempDir()}
+	h := &harness{t: t, dir: t.TempDir(), clock: clocktesting.NewFakeClock(time.Unix(1e9, 0))}
 	h.open()
 	t.Cleanup(h.close)
 	return h
@@ -38,7 +45,7 @@ func (h *harness) open() {
 	if h.server, err = StartServer(h.t.Context(), ServerOptions{Dir: h.dir, EncryptionKey: key, Logger: log}); err != nil {
 		h.t.Fatal(err)
 	}
-	if h.bus, err = Open(h.t.Context(), Options{Server: h.server, Region: "eu", Logger: log}); err != nil {
+	if h.bus, err = Open(h.t.Context(), Options{Server: h.server, Region: "eu", Logger: log, Clock: h.clock}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -60,7 +67,7 @@ func (h *harness) consume(handle func([]Delivery) (done bool)) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
 	defer cancel()
-	err := h.bus.ConsumeSignals(ctx, ConsumeOptions{MaxBatch: 10}, func(_ context.Context, batch []Delivery) {
+	err := h.bus.ConsumeSignals(ctx, ConsumeOptions{MaxBatch: 100}, func(_ context.Context, batch []Delivery) {
 		if handle(batch) {
 			cancel()
 		}
@@ -145,16 +152,84 @@ func TestBothStreamsArrive(t *testing.T) {
 	}
 }
 
-func TestLiveGoesAheadOfBackfill(t *testing.T) {
-	live, backfill := make(chan fetched, 1), make(chan fetched, 1)
-	live <- fetched{deliveries: []Delivery{{Live: true}}}
-	backfill <- fetched{deliveries: []Delivery{{}}}
-	for _, want := range []bool{true, false} {
-		batch, err := next(t.Context(), live, backfill)
-		if err != nil || batch.deliveries[0].Live != want {
-			t.Errorf("live %v, %v; want %v", batch.deliveries[0].Live, err, want)
+func TestLiveGoesAheadOfSurplusAndThatOfBackfill(t *testing.T) {
+	var channels [3]chan fetched
+	for i := range channels {
+		channels[i] = make(chan fetched, 1)
+		channels[i] <- fetched{deliveries: []Delivery{{Attempt: i}}}
+	}
+	for want := range channels {
+		batch, err := next(t.Context(), channels[0], channels[1], channels[2])
+		if err != nil || batch.deliveries[0].Attempt != want {
+			t.Errorf("channel %d, %v; want %d", batch.deliveries[0].Attempt, err, want)
 		}
 	}
+}
+
+// TestAFloodStaysOutOfTheLiveStream lets one workspace send ten times its share, and another one signal after that.
+func TestAFloodStaysOutOfTheLiveStream(t *testing.T) {
+	h := start(t)
+	var flood sync.WaitGroup
+	for n := range 10 * shareBurst {
+		flood.Go(func() { h.publish(message(fmt.Sprint("evt_", n), "cus_1")) })
+	}
+	flood.Wait()
+	quiet := message("evt_quiet", "cus_2")
+	quiet.Workspace = "ns/quiet"
+	h.publish(quiet)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	live, err := h.bus.feed(ctx, classLive, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for before := 0; ; {
+		batch, err := next(ctx, live, nil, nil)
+		if err != nil {
+			t.Fatalf("after %d signals: %v", before, err)
+		}
+		for _, d := range batch.deliveries {
+			if d.Message.EventID == "evt_quiet" {
+				return
+			}
+			if before++; before > shareBurst {
+				t.Fatal("more than its share of the flood goes ahead")
+			}
+		}
+	}
+}
+
+// TestABundleComesAgainForOneOfItsMessages puts back one message of a bundle and acknowledges the others.
+func TestABundleComesAgainForOneOfItsMessages(t *testing.T) {
+	h := start(t)
+	if err := h.bus.PublishBackfill(t.Context(), []Message{message("b1", "cus_1"), message("b2", "cus_2"), message("b3", "cus_3")}); err != nil {
+		t.Fatal(err)
+	}
+	var attempts []int
+	h.consume(func(batch []Delivery) bool {
+		for i, d := range batch {
+			attempts = append(attempts, d.Attempt)
+			settle := d.Ack
+			switch {
+			case i == 1 && d.Attempt == 1:
+				settle = func() error { return d.Retry(time.Millisecond) }
+			case i == 2:
+				settle = d.Drop
+			}
+			if err := settle(); err != nil {
+				t.Error(err)
+			}
+		}
+		return len(attempts) >= 6
+	})
+	if !slices.Equal(attempts, []int{1, 1, 1, 2, 2, 2}) {
+		t.Errorf("attempts %v", attempts)
+	}
+	gomega.NewWithT(t).Eventually(func() (uint64, error) {
+		info, err := h.bus.streams[classBackfill].Info(t.Context())
+		return info.State.Msgs, err
+	}).Should(gomega.BeZero(), "the server takes an acknowledgement in its own time")
 }
 
 func TestAMessagePutBackComesAgain(t *testing.T) {

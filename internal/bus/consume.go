@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,6 +18,8 @@ const (
 	ackWait = 2 * time.Minute
 	// fetchWait is how long one request for messages stays open at the server.
 	fetchWait = 10 * time.Second
+	// fetchStep is how many entries are asked for at once. Each may be a bundle.
+	fetchStep = 32
 	// retryPause keeps a consumer from spinning while the bus is away.
 	retryPause = time.Second
 )
@@ -25,20 +30,47 @@ type Delivery struct {
 	// Attempt counts deliveries of this message, from 1.
 	Attempt int
 	// Live is false for a backfill's message.
-	Live bool
-	msg  jetstream.Msg
+	Live   bool
+	bundle *bundle
 }
 
 // Ack says that the message's effect is durable.
-func (d Delivery) Ack() error { return acted("acknowledge", d.msg.Ack()) }
+func (d Delivery) Ack() error { return d.bundle.settle(0) }
 
-// Retry asks for the message again after a while.
-func (d Delivery) Retry(after time.Duration) error {
-	return acted("put back", d.msg.NakWithDelay(after))
-}
+// Retry asks for the message again after a while. The messages that came in the same bundle come again with it: their
+// events are in the ledger by then.
+func (d Delivery) Retry(after time.Duration) error { return d.bundle.settle(max(after, 1)) }
 
 // Drop gives the message up.
-func (d Delivery) Drop() error { return acted("drop", d.msg.Term()) }
+func (d Delivery) Drop() error { return d.bundle.settle(0) }
+
+// bundle is an entry of a stream. It is settled with its last message.
+type bundle struct {
+	msg jetstream.Msg
+
+	mu    sync.Mutex
+	left  int
+	again time.Duration
+}
+
+// settle notes that a message is done with, or is to come again after a while.
+func (b *bundle) settle(again time.Duration) error {
+	b.mu.Lock()
+	b.left--
+	if again > 0 && (b.again == 0 || again < b.again) {
+		b.again = again
+	}
+	left, after := b.left, b.again
+	b.mu.Unlock()
+	switch {
+	case left > 0:
+		return nil
+	case after > 0:
+		return acted("put back", b.msg.NakWithDelay(after))
+	default:
+		return acted("acknowledge", b.msg.Ack())
+	}
+}
 
 func acted(what string, err error) error {
 	if err != nil {
@@ -53,46 +85,51 @@ type ConsumeOptions struct {
 	MaxBatch int
 }
 
-// ConsumeSignals calls handle with batches until ctx ends, and then returns its error. Live messages go ahead of
-// backfill: a batch of backfill is only handled when no live message waits.
+// ConsumeSignals calls handle with batches until ctx ends, and then returns its error. Live messages go ahead of a
+// flood's surplus, and that ahead of backfill: a batch is only handled when nothing waits that goes ahead of it. Surplus
+// and backfill are taken from their partitions by turns.
 func (b *Bus) ConsumeSignals(ctx context.Context, opts ConsumeOptions, handle func(context.Context, []Delivery)) error {
 	size := opts.MaxBatch
 	if size <= 0 {
 		size = 256
 	}
-	live, err := b.feed(ctx, b.live, "engine-live", size, true)
-	if err != nil {
-		return err
-	}
-	backfill, err := b.feed(ctx, b.backfill, "engine-backfill", size, false)
-	if err != nil {
-		return err
-	}
-	for {
-		batch, err := next(ctx, live, backfill)
+	order := []<-chan fetched{}
+	for _, c := range []class{classLive, classSurplus, classBackfill} {
+		batches, err := b.feed(ctx, c, size)
 		if err != nil {
 			return err
 		}
-		// A batch that waited behind live ones may already be with somebody else; it comes again.
+		order = append(order, batches)
+	}
+	for {
+		batch, err := next(ctx, order[0], order[1], order[2])
+		if err != nil {
+			return err
+		}
+		// A batch that waited behind others may already be with somebody else; it comes again.
 		if b.clock.Since(batch.fetched) < ackWait/2 {
 			handle(ctx, batch.deliveries)
 		}
 	}
 }
 
-// next prefers live and otherwise takes what comes first.
-func next(ctx context.Context, live, backfill <-chan fetched) (fetched, error) {
-	select {
-	case batch := <-live:
-		return batch, nil
-	case <-ctx.Done():
-		return fetched{}, ctx.Err()
-	default:
+// next prefers the first channel that has something, and otherwise takes what comes first.
+func next(ctx context.Context, first, second, third <-chan fetched) (fetched, error) {
+	for _, batches := range []<-chan fetched{first, second, third} {
+		select {
+		case batch := <-batches:
+			return batch, nil
+		case <-ctx.Done():
+			return fetched{}, ctx.Err()
+		default:
+		}
 	}
 	select {
-	case batch := <-live:
+	case batch := <-first:
 		return batch, nil
-	case batch := <-backfill:
+	case batch := <-second:
+		return batch, nil
+	case batch := <-third:
 		return batch, nil
 	case <-ctx.Done():
 		return fetched{}, ctx.Err()
@@ -104,53 +141,92 @@ type fetched struct {
 	fetched    time.Time
 }
 
-// feed keeps one batch of a stream at hand.
-func (b *Bus) feed(ctx context.Context, stream jetstream.Stream, durable string, size int, live bool) (<-chan fetched, error) {
-	consumer, err := stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
-		// Messages put back for later count as pending: a limit would let failing ones stop the stream for hours.
-		MaxAckPending: -1,
-	})
-	if err != nil {
-		return nil, unavailable("consumer "+durable, err)
+// feed keeps batches of a stream at hand: one, or one of each partition. Senders of a channel take turns by themselves.
+func (b *Bus) feed(ctx context.Context, c class, size int) (<-chan fetched, error) {
+	filters := []string{""}
+	if c != classLive {
+		filters = nil
+		for p := range partitions {
+			filters = append(filters, b.subject(string(c), strconv.Itoa(p), ">"))
+		}
 	}
 	out := make(chan fetched)
-	go func() {
-		for ctx.Err() == nil {
-			deliveries := b.fetch(ctx, consumer, size, live)
-			if len(deliveries) == 0 {
-				continue
-			}
-			select {
-			case out <- fetched{deliveries, b.clock.Now()}:
-			case <-ctx.Done():
-			}
+	if c == classLive {
+		out = make(chan fetched, 1) // at hand while the next ones are fetched, so that nothing slips in between
+	}
+	for p, filter := range filters {
+		durable := "engine-" + string(c)
+		if filter != "" {
+			durable += "-" + strconv.Itoa(p)
 		}
-	}()
+		consumer, err := b.streams[c].CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: durable, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
+			// Messages put back for later count as pending: a limit would let failing ones stop the stream for hours.
+			MaxAckPending: -1,
+		})
+		if err != nil {
+			return nil, unavailable("consumer "+durable, err)
+		}
+		go b.pump(ctx, consumer, size, c != classBackfill, out)
+	}
 	return out, nil
 }
 
-// fetch waits for at least one message and returns with all that are there, up to size.
-func (b *Bus) fetch(ctx context.Context, consumer jetstream.Consumer, size int, live bool) []Delivery {
-	first, err := b.receive(ctx, consumer, 1)
-	if err != nil || len(first) == 0 {
+// pump sends what a consumer gives in batches until ctx ends.
+func (b *Bus) pump(ctx context.Context, consumer jetstream.Consumer, size int, live bool, out chan<- fetched) {
+	for ctx.Err() == nil {
+		deliveries := b.fetch(ctx, consumer, size, live)
+		at := b.clock.Now()
+		for batch := range slices.Chunk(deliveries, size) {
+			select {
+			case out <- fetched{batch, at}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// fetch waits for at least one bundle and returns the messages of what is there, up to size and the rest of a step.
+func (b *Bus) fetch(ctx context.Context, consumer jetstream.Consumer, size int, live bool) (deliveries []Delivery) {
+	messages, err := b.receive(ctx, consumer, 1)
+	for err == nil && len(messages) > 0 {
+		for _, msg := range messages {
+			deliveries = append(deliveries, b.open(msg, live)...)
+		}
+		if len(deliveries) >= size {
+			break
+		}
+		messages, err = waiting(consumer)
+	}
+	return deliveries
+}
+
+// waiting returns a few messages if some are there.
+func waiting(consumer jetstream.Consumer) (messages []jetstream.Msg, err error) {
+	batch, err := consumer.FetchNoWait(fetchStep)
+	if err != nil {
+		return nil, err
+	}
+	for msg := range batch.Messages() {
+		messages = append(messages, msg)
+	}
+	return messages, nil
+}
+
+// open returns the messages of a bundle.
+func (b *Bus) open(msg jetstream.Msg, live bool) []Delivery {
+	var messages []Message
+	if err := json.Unmarshal(msg.Data(), &messages); err != nil || len(messages) == 0 {
+		b.log.Error("bus: dropped an entry that does not decode", "subject", msg.Subject())
+		_ = msg.Term()
 		return nil
 	}
-	rest, err := consumer.FetchNoWait(size - 1)
-	if err == nil {
-		for msg := range rest.Messages() {
-			first = append(first, msg)
-		}
-	}
-	deliveries := make([]Delivery, 0, len(first))
-	for _, msg := range first {
-		d := Delivery{Live: live, Attempt: attempt(msg), msg: msg}
-		if err := json.Unmarshal(msg.Data(), &d.Message); err != nil {
-			b.log.Error("bus: dropped a message that does not decode", "subject", msg.Subject())
-			_ = msg.Term()
-			continue
-		}
-		deliveries = append(deliveries, d)
+	whole := &bundle{msg: msg, left: len(messages)}
+	number := attempt(msg)
+	deliveries := make([]Delivery, len(messages))
+	for i, m := range messages {
+		deliveries[i] = Delivery{Message: m, Attempt: number, Live: live, bundle: whole}
 	}
 	return deliveries
 }

@@ -28,16 +28,6 @@ func (m Message) id() string {
 	return m.Workspace + "/" + m.Account + "/" + id
 }
 
-// customer of the first signal that names one.
-func (m Message) customer() string {
-	for _, s := range m.Signals {
-		if s.Customer != "" {
-			return s.Customer
-		}
-	}
-	return ""
-}
-
 // TaskKind says what a worker has to do.
 type TaskKind string
 

@@ -5,36 +5,44 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// PublishLive returns when the message is on disk (and replicated), and says whether the bus already had it. It fails
-// with ErrUnavailable when the bus is down or full.
+// PublishLive returns when the message is on disk (and replicated), and says whether the bus is known to have had it
+// before. Messages of one workspace that come at the same time are written together. It fails with ErrUnavailable when
+// the bus is down, full, or slower than what comes.
 func (b *Bus) PublishLive(ctx context.Context, m Message) (duplicate bool, err error) {
-	message, err := b.encode("live", m)
+	data, err := encode(m)
 	if err != nil {
 		return false, err
 	}
+	class := classLive
+	if b.shares.exceeded(m.Workspace) {
+		class = classSurplus
+	}
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	ack, err := b.js.PublishMsg(ctx, message, jetstream.WithMsgID(m.id()), jetstream.WithRetryAttempts(0))
-	if err != nil {
-		return false, unavailable("publish", err)
-	}
-	return ack.Duplicate, nil
+	return b.live.commit(ctx, b.signalSubject(class, m.Workspace), data)
 }
 
-// PublishBackfill returns when all messages are on disk. After an error some may be; publishing all again is harmless.
+// PublishBackfill returns when all messages, of one workspace, are on disk. After an error some may be; publishing all
+// again is harmless.
 func (b *Bus) PublishBackfill(ctx context.Context, messages []Message) error {
-	futures := make([]jetstream.PubAckFuture, 0, len(messages))
-	for _, m := range messages {
-		message, err := b.encode("backfill", m)
+	all := make([]encoded, len(messages))
+	for i, m := range messages {
+		data, err := encode(m)
 		if err != nil {
 			return err
 		}
-		future, err := b.js.PublishMsgAsync(message, jetstream.WithMsgID(m.id()))
+		all[i] = data
+	}
+	futures := make([]jetstream.PubAckFuture, 0, len(all)/bundleMessages+1)
+	for bundle := range slices.Chunk(all, bundleMessages) {
+		message := &nats.Msg{Subject: b.signalSubject(classBackfill, messages[0].Workspace), Data: payload(bundle)}
+		future, err := b.js.PublishMsgAsync(message, jetstream.WithMsgID(bundleID(bundle)))
 		if err != nil {
 			return unavailable("publish", err)
 		}
@@ -52,15 +60,27 @@ func (b *Bus) PublishBackfill(ctx context.Context, messages []Message) error {
 	return nil
 }
 
-func (b *Bus) encode(stream string, m Message) (*nats.Msg, error) {
+// writeBundle is the committer's way to the stream.
+func (b *Bus) writeBundle(ctx context.Context, subject string, bundle []encoded) (duplicate bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	message := &nats.Msg{Subject: subject, Data: payload(bundle)}
+	ack, err := b.js.PublishMsg(ctx, message, jetstream.WithMsgID(bundleID(bundle)), jetstream.WithRetryAttempts(0))
+	if err != nil {
+		return false, unavailable("publish", err)
+	}
+	return ack.Duplicate, nil
+}
+
+func encode(m Message) (encoded, error) {
 	if m.Workspace == "" || len(m.Signals) == 0 {
-		return nil, errors.New("bus: a message needs a workspace and a signal")
+		return encoded{}, errors.New("bus: a message needs a workspace and a signal")
 	}
 	data, err := json.Marshal(m)
 	if err != nil {
-		return nil, fmt.Errorf("bus: encode message of event %s: %w", m.EventID, err)
+		return encoded{}, fmt.Errorf("bus: encode message of event %s: %w", m.EventID, err)
 	}
-	return &nats.Msg{Subject: b.signalSubject(stream, m), Data: data}, nil
+	return encoded{id: m.id(), data: data}, nil
 }
 
 // PublishTask hands work to any one worker. The same id is taken once within ten minutes.

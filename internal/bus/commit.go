@@ -1,0 +1,149 @@
+package bus
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sync"
+)
+
+// A bundle is one entry of a stream with several messages of one workspace, which cost one write and one sync together.
+const (
+	// bundleMessages and bundleBytes bound it: small enough that a batch of the engine is not much more than it asked for.
+	bundleMessages = 64
+	bundleBytes    = 256 << 10
+	// waitingMessages bounds what waits for its write. Beyond it, callers are refused: waiting longer than Stripe does
+	// helps nobody.
+	waitingMessages = 16384
+)
+
+// errSaturated says that messages come faster than they can be written.
+var errSaturated = errors.New("too many messages wait to be written")
+
+// encoded is a message ready to be written.
+type encoded struct {
+	id   string
+	data []byte
+}
+
+// write makes one bundle durable and says whether the stream already had it.
+type write func(ctx context.Context, subject string, bundle []encoded) (duplicate bool, err error)
+
+// committer writes messages that come at the same time together: while one bundle of a subject is written, what else
+// comes for that subject waits for the next. A message that comes alone is written at once.
+type committer struct {
+	write write
+
+	mu      sync.Mutex
+	queues  map[string]*queue
+	waiting int
+}
+
+// queue holds what waits for the bundle after the one that is being written.
+type queue struct{ waiting []*commit }
+
+type commit struct {
+	encoded
+	done chan struct{}
+	// duplicate and err are set before done is closed.
+	duplicate bool
+	err       error
+}
+
+func newCommitter(w write) *committer { return &committer{write: w, queues: map[string]*queue{}} }
+
+// commit returns when the message is durable, or when ctx ends; then it may still become so.
+func (c *committer) commit(ctx context.Context, subject string, m encoded) (duplicate bool, err error) {
+	own := &commit{encoded: m, done: make(chan struct{})}
+	c.mu.Lock()
+	if c.waiting >= waitingMessages {
+		c.mu.Unlock()
+		return false, unavailable("publish", errSaturated)
+	}
+	c.waiting++
+	q, busy := c.queues[subject]
+	if !busy {
+		q = &queue{}
+		c.queues[subject] = q
+	}
+	q.waiting = append(q.waiting, own)
+	c.mu.Unlock()
+	if !busy {
+		// The bundle holds messages of other callers too: it must not end with this caller's patience.
+		go c.empty(context.WithoutCancel(ctx), subject, q)
+	}
+	select {
+	case <-own.done:
+		return own.duplicate, own.err
+	case <-ctx.Done():
+		return false, unavailable("publish", ctx.Err())
+	}
+}
+
+// empty writes bundle after bundle until nothing waits.
+func (c *committer) empty(ctx context.Context, subject string, q *queue) {
+	for {
+		bundle := c.take(subject, q)
+		if len(bundle) == 0 {
+			return
+		}
+		messages := make([]encoded, len(bundle))
+		for i, own := range bundle {
+			messages[i] = own.encoded
+		}
+		duplicate, err := c.write(ctx, subject, messages)
+		for _, own := range bundle {
+			own.duplicate, own.err = duplicate, err
+			close(own.done)
+		}
+	}
+}
+
+// take removes the next bundle, or the queue itself when it is empty.
+func (c *committer) take(subject string, q *queue) []*commit {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, bytes := 0, 0
+	for n < min(len(q.waiting), bundleMessages) && (n == 0 || bytes+len(q.waiting[n].data) <= bundleBytes) {
+		bytes += len(q.waiting[n].data)
+		n++
+	}
+	bundle := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	c.waiting -= n
+	if n == 0 {
+		delete(c.queues, subject)
+	}
+	return bundle
+}
+
+// bundleID names a bundle by its messages, so that the stream knows one again that is published twice.
+func bundleID(bundle []encoded) string {
+	if len(bundle) == 1 {
+		return bundle[0].id
+	}
+	hash := sha256.New()
+	for _, m := range bundle {
+		_, _ = hash.Write([]byte(m.id))
+		_, _ = hash.Write([]byte{0})
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// payload is a JSON array of the bundle's messages.
+func payload(bundle []encoded) []byte {
+	size := 1
+	for _, m := range bundle {
+		size += len(m.data) + 1
+	}
+	out := make([]byte, 0, size)
+	for i, m := range bundle {
+		separator := byte(',')
+		if i == 0 {
+			separator = '['
+		}
+		out = append(append(out, separator), m.data...)
+	}
+	return append(out, ']')
+}

@@ -1,0 +1,163 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+// slow is a stream whose writes wait to be let go.
+type slow struct {
+	begun chan []encoded
+	end   chan error
+}
+
+func newSlow() *slow { return &slow{begun: make(chan []encoded), end: make(chan error)} }
+
+func (s *slow) write(_ context.Context, _ string, bundle []encoded) (bool, error) {
+	s.begun <- bundle
+	return false, <-s.end
+}
+
+// queued waits until so many messages stand behind the write.
+func queued(t *testing.T, c *committer, n int) {
+	t.Helper()
+	gomega.NewWithT(t).Eventually(func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.waiting
+	}).Should(gomega.Equal(n))
+}
+
+func TestWhatComesDuringAWriteIsWrittenTogether(t *testing.T) {
+	s := newSlow()
+	c := newCommitter(s.write)
+	var group sync.WaitGroup
+	failed := make(chan error, 4)
+	commit := func(id string) {
+		group.Go(func() {
+			if _, err := c.commit(t.Context(), "a", encoded{id: id}); err != nil {
+				failed <- err
+			}
+		})
+	}
+	commit("1")
+	if first := <-s.begun; len(first) != 1 {
+		t.Fatalf("the first waited for others: %d", len(first))
+	}
+	for n := range 3 {
+		commit(fmt.Sprint(n))
+		queued(t, c, n+1)
+	}
+	other := make(chan error, 1)
+	go func() { _, err := c.commit(t.Context(), "b", encoded{id: "b"}); other <- err }()
+	if bundle := <-s.begun; len(bundle) != 1 || bundle[0].id != "b" {
+		t.Errorf("another subject waited: %v", bundle)
+	}
+	s.end <- nil
+	s.end <- nil
+	if err := <-other; err != nil {
+		t.Error(err)
+	}
+	if second := <-s.begun; len(second) != 3 || second[0].id != "0" || second[2].id != "2" {
+		t.Errorf("second write: %v", second)
+	}
+	s.end <- errors.New("full")
+	group.Wait()
+	if len(failed) != 3 {
+		t.Errorf("%d of 3 learned that their write failed", len(failed))
+	}
+	if len(c.queues) != 0 || c.waiting != 0 {
+		t.Errorf("left behind: %d queues, %d waiting", len(c.queues), c.waiting)
+	}
+}
+
+func TestBundlesAreBounded(t *testing.T) {
+	for name, tc := range map[string]struct{ messages, size, want int }{
+		"by number":   {bundleMessages + 1, 10, bundleMessages},
+		"by bytes":    {4, bundleBytes/2 - 1, 2},
+		"never empty": {2, bundleBytes + 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCommitter(nil)
+			q := &queue{}
+			for range tc.messages {
+				q.waiting = append(q.waiting, &commit{encoded: encoded{data: make([]byte, tc.size)}})
+			}
+			if got := len(c.take("a", q)); got != tc.want {
+				t.Errorf("%d messages, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestACallerThatLeavesTakesNobodyAlong(t *testing.T) {
+	s := newSlow()
+	c := newCommitter(s.write)
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() { _, err := c.commit(ctx, "a", encoded{id: "1"}); left <- err }()
+	<-s.begun
+	stays := make(chan error, 1)
+	go func() { _, err := c.commit(t.Context(), "a", encoded{id: "2"}); stays <- err }()
+	queued(t, c, 1)
+	leave()
+	if err := <-left; !errors.Is(err, ErrUnavailable) {
+		t.Errorf("who left was told %v", err)
+	}
+	s.end <- nil
+	<-s.begun
+	s.end <- nil
+	if err := <-stays; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASaturatedBusRefuses(t *testing.T) {
+	c := newCommitter(nil)
+	c.waiting = waitingMessages
+	if _, err := c.commit(t.Context(), "a", encoded{}); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errSaturated) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBundleIDs(t *testing.T) {
+	one, two := encoded{id: "a", data: []byte("1")}, encoded{id: "b", data: []byte("2")}
+	if got := bundleID([]encoded{one}); got != "a" {
+		t.Errorf("alone: %s", got)
+	}
+	if bundleID([]encoded{one, two}) == bundleID([]encoded{{id: "ab"}, {}}) {
+		t.Error("two bundles share an id")
+	}
+	if got := payload([]encoded{one, two}); !bytes.Equal(got, []byte("[1,2]")) {
+		t.Errorf("payload %s", got)
+	}
+}
+
+func TestAFloodStaysOneUntilItsShareIsFree(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Unix(1e9, 0))
+	s := newShares(clock)
+	for n := range shareBurst {
+		if s.exceeded("a") {
+			t.Fatalf("message %d is beyond the share", n)
+		}
+	}
+	if !s.exceeded("a") || s.exceeded("b") {
+		t.Error("a has used up its share, b has not")
+	}
+	clock.Step(time.Second)
+	if !s.exceeded("a") {
+		t.Error("still a flood after a second")
+	}
+	clock.Step((shareBurst/shareRate + 1) * time.Second)
+	if s.exceeded("a") {
+		t.Error("still a flood after its share was free")
+	}
+}
