@@ -180,7 +180,7 @@ func (o *operator) stop() {
 // read returns the sum of a metric's series whose labels have all the given values.
 func (o *operator) read(name string, labels map[string]string) float64 {
 	o.w.b.Helper()
-	answer, err := http.Get(o.url)
+	answer, err := http.Get(o.url + "/metrics")
 	o.w.must(err)
 	defer answer.Body.Close()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
