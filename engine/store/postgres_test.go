@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/kustiq/kustiq/test/postgres"
 )
 
 // TestPostgres runs the suite on a real server: the one that DATABASE_URL names, or one of its own.
@@ -22,7 +24,7 @@ func postgresURL(t testing.TB) string {
 	if base := os.Getenv("DATABASE_URL"); base != "" {
 		return base
 	}
-	base, why := startPostgres(t)
+	base, why := postgres.Start(t, false)
 	if base == "" {
 		t.Skipf("skipped: %s; install PostgreSQL (initdb and postgres in PATH) or set DATABASE_URL to run this suite", why)
 	}

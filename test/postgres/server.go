@@ -1,6 +1,7 @@
 //go:build unix
 
-package store_test
+// Package postgres starts a PostgreSQL server for tests and benchmarks, from the binaries that the machine has.
+package postgres
 
 import (
 	"bufio"
@@ -20,8 +21,9 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// startPostgres runs a server in a temporary directory until the test ends. An empty base says why there is none.
-func startPostgres(t testing.TB) (base, why string) {
+// Start runs a server in a temporary directory until the test ends, and returns the URL of its database postgres. An
+// empty one says why there is none. Only a durable server syncs what it commits.
+func Start(t testing.TB, durable bool) (dsn, why string) {
 	g := NewWithT(t)
 	initdb, server := findPostgres("initdb"), findPostgres("postgres")
 	if initdb == "" || server == "" {
@@ -44,8 +46,11 @@ func startPostgres(t testing.TB) (base, why string) {
 	out, err := init.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(out))
 
-	// fsync is off: this server's data is thrown away.
-	cmd := exec.Command(server, "-D", data, "-k", dir, "-c", "listen_addresses=", "-F")
+	args := []string{"-D", data, "-k", dir, "-c", "listen_addresses="}
+	if !durable {
+		args = append(args, "-F")
+	}
+	cmd := exec.Command(server, args...)
 	cmd.SysProcAttr, cmd.Dir = &syscall.SysProcAttr{Credential: owner}, dir
 	log, err := cmd.StderrPipe()
 	g.Expect(err).NotTo(HaveOccurred())

@@ -1,9 +1,11 @@
 //go:build !unix
 
-package store_test
+// Package postgres starts a PostgreSQL server for tests and benchmarks, from the binaries that the machine has.
+package postgres
 
 import "testing"
 
-func startPostgres(testing.TB) (base, why string) {
+// Start says that there is none.
+func Start(testing.TB, bool) (dsn, why string) {
 	return "", "no server can be started on this system"
 }
