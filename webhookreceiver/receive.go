@@ -1,13 +1,14 @@
 package webhookreceiver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kustiq/kustiq/api/errcode"
@@ -36,7 +37,9 @@ func (r *Receiver) handle(w http.ResponseWriter, req *http.Request, mode string)
 	if !r.table.loaded() {
 		return unavailableFor("the receiver is starting")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, r.maxBody))
+	buffer := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(buffer)
+	body, err := readBody(buffer, w, req, r.maxBody)
 	if tooBig := new(http.MaxBytesError); errors.As(err, &tooBig) {
 		return answer{outcome: tooLarge, status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", r.maxBody)}
 	}
@@ -54,6 +57,19 @@ func (r *Receiver) handle(w http.ResponseWriter, req *http.Request, mode string)
 		return received(undecodable)
 	}
 	return r.take(req.Context(), event, signedBy)
+}
+
+// bodies are buffers for requests' bodies, of which nothing is kept once a request is answered.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// readBody reads a body of up to the given number of bytes into a buffer.
+func readBody(buffer *bytes.Buffer, w http.ResponseWriter, req *http.Request, most int64) ([]byte, error) {
+	buffer.Reset()
+	if n := req.ContentLength; n > 0 && n <= most {
+		buffer.Grow(int(n) + bytes.MinRead) // what ReadFrom wants to have left at the end
+	}
+	_, err := buffer.ReadFrom(http.MaxBytesReader(w, req.Body, most))
+	return buffer.Bytes(), err
 }
 
 // verify returns the mode whose secret signed the body, or the refusal.
