@@ -167,7 +167,7 @@ func TestBadEventsAreToldAndPassedOver(t *testing.T) {
 	}
 	var report bytes.Buffer
 	in.Report(&report)
-	for i, want := range []string{"event 2 (line 2): not valid JSON", "event 4 (line 5): not valid JSON", "event 5 (line 6): decode event data: a field has an unexpected type"} {
+	for i, want := range []string{"event 2 (line 2): not valid JSON", "event 4 (line 5): not valid JSON", "event 5 (line 6): decode event data: a field has an unexpected type at byte 137"} {
 		if lines := strings.Split(report.String(), "\n"); lines[i] != want {
 			t.Errorf("line %d of the report is %q, want %q", i, lines[i], want)
 		}

@@ -74,7 +74,7 @@ func (i *invoiceObject) facts(at int64) *Invoice {
 	v := i.value(at)
 	f := &Invoice{
 		ID: i.ID, Subscription: i.subscription(), BillingReason: i.BillingReason, Currency: i.Currency,
-		AttemptCount: max(i.AttemptCount, 0), NextAttempt: i.NextPaymentAttempt, AmountDue: i.AmountDue,
+		AttemptCount: int(max(i.AttemptCount, 0)), NextAttempt: i.NextPaymentAttempt, AmountDue: i.AmountDue,
 		AmountPaid: i.amountPaid(), Created: i.created(), PaidAt: i.Transitions.PaidAt, MRR: v.mrr(i.discounts(), at),
 		IntervalMonths: v.months, PeriodEnd: v.periodTo, OutOfBand: i.PaidOutOfBand,
 	}

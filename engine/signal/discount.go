@@ -1,7 +1,5 @@
 package signal
 
-import "bytes"
-
 // discountObject is a coupon in force. Since 2024 a list of discounts may hold bare ids, which tell nothing.
 type discountObject struct {
 	Coupon *couponObject
@@ -9,43 +7,10 @@ type discountObject struct {
 }
 
 type couponObject struct {
-	PercentOff decimal `json:"percent_off"`
-	AmountOff  decimal `json:"amount_off"`
-	Currency   string  `json:"currency"`
-	Duration   string  `json:"duration"`
-}
-
-// UnmarshalJSON accepts a discount, with its coupon of old or under its source, or an id.
-func (d *discountObject) UnmarshalJSON(raw []byte) error {
-	*d = discountObject{}
-	if !bytes.HasPrefix(raw, []byte("{")) {
-		return nil
-	}
-	var object struct {
-		Coupon optionalCoupon `json:"coupon"`
-		End    int64          `json:"end"`
-		Source struct {
-			Coupon optionalCoupon `json:"coupon"`
-		} `json:"source"`
-	}
-	if err := decode(raw, &object); err != nil {
-		return err
-	}
-	d.End, d.Coupon = object.End, object.Coupon.coupon
-	if d.Coupon == nil {
-		d.Coupon = object.Source.Coupon.coupon
-	}
-	return nil
-}
-
-type optionalCoupon struct{ coupon *couponObject }
-
-func (o *optionalCoupon) UnmarshalJSON(raw []byte) error {
-	if !bytes.HasPrefix(raw, []byte("{")) {
-		return nil
-	}
-	o.coupon = new(couponObject)
-	return decode(raw, o.coupon)
+	PercentOff decimal
+	AmountOff  decimal
+	Currency   string
+	Duration   string
 }
 
 // discounts are those on the whole subscription: the list of newer payloads, or the single one of older ones.

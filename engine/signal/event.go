@@ -1,7 +1,6 @@
 package signal
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -70,86 +69,103 @@ var (
 	ErrUnsupported = errors.New("unsupported object")
 )
 
-type envelope struct {
-	Object     string `json:"object"`
-	ID         string `json:"id"`
-	Type       string `json:"type"`
-	Account    string `json:"account"`
-	Created    int64  `json:"created"`
-	Livemode   bool   `json:"livemode"`
-	APIVersion string `json:"api_version"`
-	Data       struct {
-		Object   json.RawMessage `json:"object"`
-		Previous json.RawMessage `json:"previous_attributes"`
-	} `json:"data"`
-}
-
 // DecodeEvent projects the JSON of a Stripe event, of any API version since 2018, onto the allow-list. Of events that
 // carry no signal only the envelope is kept. The error is ErrNotJSON, ErrShape or ErrIncomplete.
 func DecodeEvent(body []byte) (*Event, error) {
+	e := &Event{}
 	var env envelope
-	if err := decode(body, &env); err != nil {
+	if err := decode(body, func(s *scanner) { env.read(e, s) }); err != nil {
 		return nil, fmt.Errorf("decode event: %w", err)
 	}
-	if env.ID == "" || env.Type == "" || env.Created <= 0 || (env.Object != "" && env.Object != "event") {
+	if e.ID == "" || e.Type == "" || e.Created <= 0 || (env.kind != "" && env.kind != "event") {
 		return nil, fmt.Errorf("decode event: not a Stripe event: %w", ErrIncomplete)
 	}
-	e := &Event{
-		ID: env.ID, Type: env.Type, Account: env.Account, Created: env.Created, Livemode: env.Livemode,
-		APIVersion: env.APIVersion,
-	}
-	if err := e.project(env.Data.Object, env.Data.Previous); err != nil {
+	if err := e.project(body, env); err != nil {
 		return nil, fmt.Errorf("decode event data: %w", err)
 	}
 	return e, nil
 }
 
-// project decodes the event's object into the narrow struct of its type; other types are left unread.
-func (e *Event) project(object, previous json.RawMessage) error {
-	var target any
+// envelope is what is around an event's data, and where that is: Stripe writes it before the type that tells what is to
+// be read of it.
+type envelope struct {
+	kind             string
+	object, previous span
+}
+
+func (env *envelope) read(e *Event, s *scanner) {
+	s.object(func(key []byte) {
+		switch string(key) {
+		case "object":
+			s.word(&env.kind)
+		case "id":
+			s.text(&e.ID)
+		case "type":
+			s.word(&e.Type)
+		case "account":
+			s.text(&e.Account)
+		case "created":
+			s.integer(&e.Created)
+		case "livemode":
+			s.flag(&e.Livemode)
+		case "api_version":
+			s.word(&e.APIVersion)
+		case "data":
+			env.readData(s)
+		default:
+			s.skip()
+		}
+	})
+}
+
+func (env *envelope) readData(s *scanner) {
+	s.object(func(key []byte) {
+		switch string(key) {
+		case "object":
+			env.object = s.value()
+		case "previous_attributes":
+			env.previous = s.value()
+		default:
+			s.skip()
+		}
+	})
+}
+
+// project reads the event's object into the narrow struct of its type; other types are left unread.
+func (e *Event) project(body []byte, env envelope) error {
+	var read func(*scanner)
 	switch e.Type {
 	case eventCustomerCreated, eventCustomerUpdated:
 		e.customer = new(customerObject)
-		target = e.customer
+		read = e.customer.read
 	case eventInvoiceFinalized, eventPaymentFailed, eventPaymentSucceeded:
 		e.invoice = new(invoiceObject)
-		target = e.invoice
+		read = e.invoice.read
 	case eventSubscriptionUpdated, eventSubscriptionPaused, eventSubscriptionResumed, eventSubscriptionDeleted:
 		e.subscription = new(subscriptionObject)
-		target = e.subscription
+		read = e.subscription.read
 	case eventDisputeCreated:
 		e.dispute = new(disputeObject)
-		target = e.dispute
+		read = e.dispute.read
 	case "charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.updated":
 		e.charge = new(chargeObject) // for ChargeOwner only
-		target = e.charge
+		read = e.charge.read
 	case eventAccountDeauthorized:
-		return e.application(object)
+		read = func(s *scanner) { s.member("id", func() { s.text(&e.Application) }) }
 	default:
 		return nil
 	}
-	if len(object) == 0 {
+	if env.object.empty() {
 		return ErrIncomplete
 	}
-	if err := decode(object, target); err != nil {
+	if err := within(body, env.object, read); err != nil {
 		return err
 	}
-	if e.Type != eventSubscriptionUpdated || len(previous) == 0 {
+	if e.Type != eventSubscriptionUpdated || env.previous.empty() {
 		return nil
 	}
 	e.previous = new(previousAttributes)
-	return decode(previous, e.previous)
-}
-
-func (e *Event) application(object json.RawMessage) error {
-	var application struct {
-		ID string `json:"id"`
-	}
-	if err := decode(object, &application); err != nil {
-		return err
-	}
-	e.Application = application.ID
-	return nil
+	return within(body, env.previous, e.previous.read)
 }
 
 // ChargeOwner tells which customer an event's charge belongs to, when the event says so. A dispute names only its

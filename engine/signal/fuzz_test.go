@@ -30,7 +30,13 @@ func FuzzDecodeEvent(f *testing.F) {
 			if !known(err) {
 				t.Fatalf("unknown error: %v", err)
 			}
+			if errors.Is(err, ErrNotJSON) == json.Valid(body) {
+				t.Fatalf("%v, but it is JSON: %v", err, json.Valid(body))
+			}
 			return
+		}
+		if !json.Valid(body) {
+			t.Fatal("accepted what is no JSON")
 		}
 		signals, err := Classify(e)
 		if err != nil && !known(err) {
@@ -47,6 +53,31 @@ func FuzzDecodeEvent(f *testing.F) {
 		var back []Signal
 		if err := json.Unmarshal(raw, &back); err != nil || len(back) != len(signals) {
 			t.Fatalf("signals do not survive the wire: %v", err)
+		}
+	})
+}
+
+// FuzzFromObject holds the same of listed objects.
+func FuzzFromObject(f *testing.F) {
+	for _, seed := range []string{
+		`{"object":"customer","id":"cus_1","created":5}`, `{"object":"customer","id":"cus_1","deleted":true}`,
+		`{"object":"invoice","id":"in_1","customer":"cus_1","status":"open","attempt_count":2,"created":5,"lines":{"data":[{"price":{"unit_amount":5}}]}}`,
+		`{"object":"subscription","id":"sub_1","customer":{"id":"cus_1"},"status":"canceled","start_date":5,"ended_at":9,"pause_collection":{}}`,
+		`{"object":"charge","id":"ch_1","customer":"cus_1","status":"failed","created":5,"invoice":{"id":"in_1","amount_due":7}}`,
+		`{"object":"dispute","id":"dp_1","status":"lost","created":5,"charge":{"id":"ch_1","customer":"cus_1"}}`, `{"object":"file"}`, `null`, `[`,
+	} {
+		f.Add([]byte(seed), int64(0), int64(10))
+	}
+	f.Fuzz(func(t *testing.T, body []byte, from, until int64) {
+		signals, err := FromObject(body, ObjectOptions{From: from, Until: until})
+		if err != nil && !known(err) {
+			t.Fatalf("unknown error: %v", err)
+		}
+		if errors.Is(err, ErrNotJSON) == json.Valid(body) {
+			t.Fatalf("%v, but it is JSON: %v", err, json.Valid(body))
+		}
+		if _, err := json.Marshal(signals); err != nil {
+			t.Fatalf("signals do not marshal: %v", err)
 		}
 	})
 }

@@ -29,46 +29,58 @@ func (o ObjectOptions) asOf(known int64) int64 { return max(o.Until, known) }
 //
 // The error is ErrNotJSON, ErrShape, ErrIncomplete or ErrUnsupported.
 func FromObject(raw []byte, opts ObjectOptions) ([]Signal, error) {
-	var kind struct {
-		Object  string `json:"object"`
-		Deleted bool   `json:"deleted"`
-	}
-	if err := decode(raw, &kind); err != nil {
+	kind, deleted := "", false
+	err := decode(raw, func(s *scanner) {
+		s.object(func(key []byte) {
+			switch string(key) {
+			case "object":
+				s.word(&kind)
+			case "deleted":
+				s.flag(&deleted)
+			default:
+				s.skip()
+			}
+		})
+	})
+	if err != nil {
 		return nil, fmt.Errorf("decode object: %w", err)
 	}
-	if kind.Deleted {
+	if deleted {
 		return nil, nil
 	}
-	signals, err := fromKind(kind.Object, raw, opts)
+	signals, err := fromKind(kind, raw, opts)
 	if err != nil {
 		return nil, fmt.Errorf("signals of listed object: %w", err)
 	}
 	return signals, nil
 }
 
+// listedObject is an object that a list may hold.
+type listedObject interface {
+	read(*scanner)
+	listed(ObjectOptions) ([]Signal, error)
+}
+
 func fromKind(kind string, raw []byte, opts ObjectOptions) ([]Signal, error) {
+	var object listedObject
 	switch kind {
 	case "customer":
-		return read(raw, (*customerObject).listed, opts)
+		object = new(customerObject)
 	case "subscription":
-		return read(raw, (*subscriptionObject).listed, opts)
+		object = new(subscriptionObject)
 	case "invoice":
-		return read(raw, (*invoiceObject).listed, opts)
+		object = new(invoiceObject)
 	case "charge":
-		return read(raw, (*chargeObject).listed, opts)
+		object = new(chargeObject)
 	case "dispute":
-		return read(raw, (*disputeObject).listed, opts)
+		object = new(disputeObject)
 	default:
 		return nil, ErrUnsupported
 	}
-}
-
-func read[T any](raw []byte, listed func(*T, ObjectOptions) ([]Signal, error), opts ObjectOptions) ([]Signal, error) {
-	object := new(T)
-	if err := decode(raw, object); err != nil {
+	if err := decode(raw, object.read); err != nil {
 		return nil, err
 	}
-	return listed(object, opts)
+	return object.listed(opts)
 }
 
 func dated(signals []Signal, id string, at int64, p Provenance) []Signal {

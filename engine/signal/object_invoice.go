@@ -57,7 +57,7 @@ func (i *invoiceObject) openFailure(opts ObjectOptions) *Signal {
 	if first <= 0 {
 		return nil
 	}
-	at := first + int64(min(i.AttemptCount, retryTries)-1)*retryGap
+	at := first + (min(i.AttemptCount, retryTries)-1)*retryGap
 	if opts.Until > 0 {
 		at = max(first, min(at, opts.Until))
 	}
@@ -65,5 +65,5 @@ func (i *invoiceObject) openFailure(opts ObjectOptions) *Signal {
 	if err != nil {
 		return nil
 	}
-	return &dated(failed, i.ID+":failed:"+strconv.Itoa(i.AttemptCount), at, FromInference)[0]
+	return &dated(failed, i.ID+":failed:"+strconv.FormatInt(i.AttemptCount, 10), at, FromInference)[0]
 }
