@@ -20,11 +20,13 @@ const (
 	Upgrade        Action = "upgrade"
 	Downgrade      Action = "downgrade"
 	Dispute        Action = "dispute"
+	// Move changes the customer's address, and nothing that a score depends on.
+	Move Action = "move"
 )
 
 // Actions lists all of them.
 func Actions() []Action {
-	return []Action{FailPayment, Pay, Cancel, CancelNow, WithdrawCancel, Pause, Resume, Upgrade, Downgrade, Dispute}
+	return []Action{FailPayment, Pay, Cancel, CancelNow, WithdrawCancel, Pause, Resume, Upgrade, Downgrade, Dispute, Move}
 }
 
 // ErrNotPossible says that an action does not fit a customer's state, such as paying when nothing is open.
@@ -55,7 +57,7 @@ func (s *Server) act(a *Account, c *customer, action Action) (string, error) {
 	m := moment{Server: s, a: a, sub: sub, at: s.now()}
 	perform := map[Action]func() (*event, error){
 		FailPayment: m.failPayment, Pay: m.pay, Cancel: m.cancel, CancelNow: m.cancelNow, WithdrawCancel: m.withdraw,
-		Pause: m.pause, Resume: m.resume, Dispute: m.dispute,
+		Pause: m.pause, Resume: m.resume, Dispute: m.dispute, Move: m.relocate,
 		Upgrade:   func() (*event, error) { return m.change(1) },
 		Downgrade: func() (*event, error) { return m.change(-1) },
 	}[action]
@@ -184,6 +186,13 @@ func (m moment) dispute() (*event, error) {
 	return nil, impossible("there is no charge to dispute")
 }
 
+func (m moment) relocate() (*event, error) {
+	c := m.sub.customer
+	before := c.address(m.a)
+	c.moves++
+	return m.emit(m.a, "customer.updated", c.render(m.a), obj{"address": before, "shipping": obj{"address": before}}), nil
+}
+
 // move changes the first item to the next plan up or down, and returns previous_attributes.
 func (s *subscription) move(a *Account, plans []*price, direction int) (previous obj, ok bool) {
 	at := -1
@@ -195,7 +204,7 @@ func (s *subscription) move(a *Account, plans []*price, direction int) (previous
 	if at < 0 || at+direction < 0 || at+direction >= len(plans) {
 		return nil, false
 	}
-	previous = obj{"items": renderItems(a, s.id, s.items)}
+	previous = obj{"items": s.renderItems(a, s.items)}
 	s.items = append([]item(nil), s.items...)
 	s.items[0].price = plans[at+direction]
 	return previous, true

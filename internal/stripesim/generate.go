@@ -1,11 +1,12 @@
 package stripesim
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"sort"
 	"time"
+
+	"github.com/kustiq/kustiq/internal/stripesim/canary"
 )
 
 // GenerateOptions describe an account to make up.
@@ -138,23 +139,15 @@ func resort[T any](l *list[T], key func(T) (created int64, id string)) {
 	}
 }
 
-var (
-	companyFirst  = []string{"Northwind", "Blue Harbor", "Alpine", "Cobalt", "Juniper", "Lumen", "Marble", "Orchard", "Quarry", "Sable", "Tidal", "Verdant", "Willow", "Zephyr", "Amber", "Birch", "Copper", "Delta", "Ember", "Fjord"}
-	companySecond = []string{"Robotics", "Analytics", "Foods", "Logistics", "Studio", "Health", "Press", "Labs", "Energy", "Travel", "Systems", "Books", "Works", "Media", "Security"}
-	streets       = []string{"Lindenweg", "Hafenstraße", "Mill Lane", "Rue des Tilleuls", "Market Street"}
-	cities        = []string{"Berlin", "Hamburg", "Lyon", "Vienna", "Utrecht"}
-)
+// testSerials tells the numbers of a test account's customers from those of the live one's.
+const testSerials = 5000
 
 func (g *generator) person(n int, created int64) *customer {
-	first, second := companyFirst[n%len(companyFirst)], companySecond[(n/len(companyFirst)+n)%len(companySecond)]
-	name := first + " " + second
-	if round := n / (len(companyFirst) * len(companySecond)); round > 0 {
-		name = fmt.Sprintf("%s %d", name, round+1)
+	serial := n
+	if !g.a.Livemode {
+		serial += testSerials
 	}
-	return &customer{
-		id: g.a.newID("cus_"), name: name, created: created,
-		email:  fmt.Sprintf("billing@customer-%d.example", n+1),
-		phone:  fmt.Sprintf("+49 30 5550%04d", n%10000),
-		street: fmt.Sprintf("%s %d", streets[n%len(streets)], 1+n%80), city: cities[n%len(cities)],
-	}
+	id := g.a.newID("cus_")
+	bird := canary.New(serial, id)
+	return &customer{id: id, name: canary.CustomerName(n), email: bird.Email(), bird: bird, sepa: n%5 == 4, created: created}
 }

@@ -91,7 +91,7 @@ func (l *life) bill(at int64, reason string) {
 	s := l.sub
 	previous := obj{
 		"current_period_start": s.periodStart, "current_period_end": s.periodEnd,
-		"items": renderItems(l.a, s.id, s.items), // Stripe lists items at renewals, without a change of price
+		"items": s.renderItems(l.a, s.items), // Stripe lists items at renewals, without a change of price
 	}
 	s.periodStart, s.periodEnd = at, nextPeriod(at, s.interval())
 	inv := l.a.newInvoice(s, at, reason)

@@ -6,6 +6,8 @@ package stripesim
 import (
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/kustiq/kustiq/internal/stripesim/canary"
 )
 
 // Account is one Stripe account in one mode. It is made by Generate and owned by the Server once added.
@@ -35,16 +37,26 @@ type accountKey struct {
 	livemode bool
 }
 
+// ownerSerial is past those of customers.
+const ownerSerial = 9999
+
+// owner is who the account is run by.
+func (a *Account) owner() canary.Bird { return canary.New(ownerSerial, a.ID) }
+
 func (a *Account) key() accountKey { return accountKey{a.ID, a.Livemode} }
 
 // Times are unix seconds and 0 when unset; amounts are minor currency units.
 
 type customer struct {
-	id, name, email, phone string
-	street, city           string
-	created                int64
-	metadata               map[string]string
-	subs                   []*subscription
+	id, name, email string
+	// bird is what else is known of the person and how they pay.
+	bird canary.Bird
+	// sepa customers pay by direct debit, others by card.
+	sepa bool
+	// moves counts the customer's changes of address.
+	moves   int
+	created int64
+	subs    []*subscription
 }
 
 type price struct {

@@ -26,14 +26,14 @@ func listOf(url string, data ...any) obj {
 func (c *customer) render(a *Account) obj {
 	return obj{
 		"id": c.id, "object": "customer", "created": c.created, "livemode": a.Livemode,
-		"address": address(c, a), "balance": 0, "currency": a.Currency, "default_source": nil,
-		"delinquent": c.delinquent(), "description": nil, "discount": nil, "email": c.email,
+		"address": c.address(a), "balance": 0, "currency": a.Currency, "default_source": c.bird.Token("src"),
+		"delinquent": c.delinquent(), "description": c.bird.Note(), "discount": nil, "email": c.email,
 		"invoice_prefix": c.id[len(c.id)-7:],
 		"invoice_settings": obj{
-			"custom_fields": nil, "default_payment_method": "pm_" + c.id[4:], "footer": nil, "rendering_options": nil,
+			"custom_fields": c.customFields(), "default_payment_method": c.bird.Token("pm"), "footer": c.bird.Note(), "rendering_options": nil,
 		},
-		"metadata": metadata(c.metadata), "name": c.name, "next_invoice_sequence": 1, "phone": c.phone,
-		"preferred_locales": []any{}, "shipping": nil, "tax_exempt": "none", "test_clock": nil,
+		"metadata": c.notes(), "name": c.name, "next_invoice_sequence": 1, "phone": c.bird.Phone(),
+		"preferred_locales": []any{}, "shipping": c.ships(a), "tax_exempt": "none", "test_clock": nil,
 	}
 }
 
@@ -52,10 +52,6 @@ func metadata(m map[string]string) obj {
 		out[k] = v
 	}
 	return out
-}
-
-func address(c *customer, a *Account) obj {
-	return obj{"city": c.city, "country": a.Country, "line1": c.street, "line2": nil, "postal_code": "10115", "state": nil}
 }
 
 func (p *price) render(a *Account) obj {
@@ -81,19 +77,20 @@ func (p *price) renderPlan(a *Account) obj {
 	}
 }
 
-func (i item) render(a *Account, sub string) obj {
+func (i item) render(a *Account, sub *subscription) obj {
 	return obj{
-		"id": i.id, "object": "subscription_item", "billing_thresholds": nil, "created": i.created, "metadata": obj{},
-		"plan": i.price.renderPlan(a), "price": i.price.render(a), "quantity": i.quantity, "subscription": sub, "tax_rates": []any{},
+		"id": i.id, "object": "subscription_item", "billing_thresholds": nil, "created": i.created,
+		"metadata": obj{"note": sub.customer.bird.Note()}, "plan": i.price.renderPlan(a), "price": i.price.render(a),
+		"quantity": i.quantity, "subscription": sub.id, "tax_rates": []any{},
 	}
 }
 
-func renderItems(a *Account, sub string, items []item) obj {
+func (s *subscription) renderItems(a *Account, items []item) obj {
 	data := make([]any, 0, len(items))
 	for _, i := range items {
-		data = append(data, i.render(a, sub))
+		data = append(data, i.render(a, s))
 	}
-	return listOf("/v1/subscription_items?subscription="+sub, data...)
+	return listOf("/v1/subscription_items?subscription="+s.id, data...)
 }
 
 func (s *subscription) render(a *Account) obj {
@@ -107,21 +104,21 @@ func (s *subscription) render(a *Account) obj {
 	if s.pausedAt != 0 {
 		pause = obj{"behavior": "void", "resumes_at": nil}
 	}
-	var reason any
+	var reason, comment any
 	if s.canceledAt != 0 {
-		reason = "cancellation_requested"
+		reason, comment = "cancellation_requested", s.customer.bird.Note()
 	}
 	return obj{
 		"id": s.id, "object": "subscription", "created": s.created, "livemode": a.Livemode, "status": s.status,
 		"application": nil, "application_fee_percent": nil, "automatic_tax": obj{"enabled": false, "liability": nil},
 		"billing_cycle_anchor": s.created, "billing_cycle_anchor_config": nil, "billing_thresholds": nil,
 		"cancel_at": cancelAt, "cancel_at_period_end": s.cancelAtPeriodEnd, "canceled_at": unset(s.canceledAt),
-		"cancellation_details": obj{"comment": nil, "feedback": nil, "reason": reason},
+		"cancellation_details": obj{"comment": comment, "feedback": nil, "reason": reason},
 		"collection_method":    "charge_automatically", "currency": s.items[0].price.currency,
 		"current_period_end": s.periodEnd, "current_period_start": s.periodStart, "customer": s.customer.id,
-		"days_until_due": nil, "default_payment_method": nil, "default_source": nil, "default_tax_rates": []any{},
-		"description": nil, "discount": s.discount(a), "ended_at": unset(s.endedAt),
-		"items": renderItems(a, s.id, s.items), "latest_invoice": latest, "metadata": obj{},
+		"days_until_due": nil, "default_payment_method": s.customer.bird.Token("pm"), "default_source": s.customer.bird.Token("card"),
+		"default_tax_rates": []any{}, "description": s.customer.bird.Note(), "discount": s.discount(a), "ended_at": unset(s.endedAt),
+		"items": s.renderItems(a, s.items), "latest_invoice": latest, "metadata": s.customer.notes(),
 		"next_pending_invoice_item_invoice": nil, "on_behalf_of": nil, "pause_collection": pause,
 		"payment_settings": obj{
 			"payment_method_options": nil, "payment_method_types": nil, "save_default_payment_method": "off",
@@ -148,18 +145,17 @@ func (s *subscription) discount(a *Account) any {
 }
 
 func (d *dispute) render(a *Account) obj {
-	evidence := obj{}
-	for _, field := range disputeEvidence {
-		evidence[field] = nil
-	}
-	return obj{
+	out := obj{
 		"id": d.id, "object": "dispute", "amount": d.charge.amount, "balance_transactions": []any{}, "charge": d.charge.id,
-		"created": d.created, "currency": d.charge.invoice.items[0].price.currency, "evidence": evidence,
+		"created": d.created, "currency": d.charge.invoice.items[0].price.currency, "evidence": d.evidenceOf(a),
 		"evidence_details":     obj{"due_by": d.created + 14*day, "has_evidence": false, "past_due": false, "submission_count": 0},
-		"is_charge_refundable": false, "livemode": a.Livemode, "metadata": obj{}, "payment_intent": d.charge.intent,
-		"payment_method_details": obj{"card": obj{"brand": "visa", "network_reason_code": "10.4"}, "type": "card"},
-		"reason":                 "subscription_canceled", "status": d.status,
+		"is_charge_refundable": false, "livemode": a.Livemode, "metadata": obj{"note": d.charge.invoice.sub.customer.bird.Note()}, "payment_intent": d.charge.intent,
+		"reason": "subscription_canceled", "status": d.status,
 	}
+	if !d.charge.invoice.sub.customer.sepa { // Stripe details cards and wallets only
+		out["payment_method_details"] = obj{"card": obj{"brand": "visa", "network_reason_code": "10.4"}, "type": "card"}
+	}
+	return out
 }
 
 var disputeEvidence = []string{
