@@ -60,10 +60,8 @@ func NewFinder(kinds ...Kind) *Finder {
 		if len(kinds) > 0 && !wanted[mark.Kind] {
 			continue
 		}
-		for shape, texts := range Shapes(mark) {
-			for _, text := range texts {
-				f.asIs.add(needle{lower([]byte(text)), mark, shape})
-			}
+		for _, n := range shapes(mark) {
+			f.asIs.add(n)
 		}
 		for _, text := range written(mark) {
 			f.squeezed.add(needle{squeeze(lower([]byte(text))), mark, "squeezed"})
@@ -72,10 +70,13 @@ func NewFinder(kinds ...Kind) *Finder {
 	return f
 }
 
-// Shapes are the texts that a mark is found by, by the name of the shape. ASCII case does not matter in them.
-func Shapes(mark Mark) map[string][]string {
-	shapes := map[string][]string{}
-	add := func(shape string, texts ...string) { shapes[shape] = append(shapes[shape], texts...) }
+// shapes are a mark's needles, the plain ones first: where several are alike, the first is kept.
+func shapes(mark Mark) (needles []needle) {
+	add := func(shape string, texts ...string) {
+		for _, text := range texts {
+			needles = append(needles, needle{lower([]byte(text)), mark, shape})
+		}
+	}
 	for _, text := range written(mark) {
 		add("plain", text)
 		add("JSON-escaped", inJSON(text), inASCII(text), inJSON(inJSON(text)), strings.ReplaceAll(inJSON(text), "/", `\/`), everyEscape(text))
@@ -83,7 +84,7 @@ func Shapes(mark Mark) map[string][]string {
 		add("hex", hex.EncodeToString([]byte(text)))
 		add("base64", inBase64(text)...)
 	}
-	return shapes
+	return needles
 }
 
 // written are the ways to write a mark down. Case matters here although it does not in the codes: that of what is encoded
