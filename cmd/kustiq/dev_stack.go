@@ -112,7 +112,7 @@ func (s *devStack) openLog() error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	s.logFile = file
-	s.log = slog.New(slog.NewJSONHandler(file, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	s.log = slog.New(slog.NewJSONHandler(file, &slog.HandlerOptions{Level: s.opts.logLevel}))
 	ctrl.SetLogger(logr.FromSlogHandler(s.log.Handler())) // before anything of controller-runtime runs
 	return nil
 }
