@@ -11,6 +11,7 @@ DATA_DIR   ?= $(CURDIR)/.kustiq
 ARGS       ?=
 PACKAGES   ?= ./...
 TEST_FLAGS ?= -count=1 -timeout=30m
+FUZZ_TIME  ?= 30s
 GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
 
 # What go build -v says, as a line now and then; anything else, such as an error, as it is.
@@ -43,6 +44,15 @@ test: build ## Run every test: unit, real API server, receiver to score, the who
 	@assets="$$($(BIN)/kustiq control-plane)"; \
 	KUBEBUILDER_ASSETS="$$assets" KUSTIQ_BIN=$(BIN) $(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg \
 	  --packages '$(PACKAGES)' -- $(TEST_FLAGS)
+
+.PHONY: fuzz
+fuzz: tools-present ## Run every fuzz target for FUZZ_TIME (30s) each
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "fuzzing $$package $$target for $(FUZZ_TIME)"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) $$package | grep -v '^fuzz: elapsed'; \
+	  done; \
+	done
 
 .PHONY: bench
 bench: ## Run the benchmarks (make bench PACKAGES=./engine/scoring for one package)
