@@ -27,6 +27,7 @@ type Scores interface {
 	AtRisk(ctx context.Context, workspace string, q store.AtRiskQuery) (store.AtRiskPage, error)
 	Customer(ctx context.Context, workspace, customer string) (store.CustomerDetail, error)
 	Counts(ctx context.Context, workspace string) (store.Counts, error)
+	Failed(ctx context.Context, workspace string, events ...string) ([]store.FailedEvent, error)
 }
 
 // Options of a Dashboard.
@@ -92,6 +93,10 @@ func (d *Dashboard) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/at-risk", d.apiAtRisk)
 	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}", d.apiCustomer)
 	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/counts", d.apiCounts)
+	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/failed", d.apiFailed)
+	// A page elsewhere must not have a browser ask for it.
+	mux.Handle("POST /api/v1/workspaces/{namespace}/{name}/failed/redrive",
+		http.NewCrossOriginProtection().Handler(http.HandlerFunc(d.apiRedrive)))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	assets, err := fs.Sub(assetFiles, "assets")
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,18 @@ func (s shelf) Customer(_ context.Context, workspace, customer string) (store.Cu
 
 func (s shelf) Counts(_ context.Context, workspace string) (store.Counts, error) {
 	return store.Counts{Customers: len(s[workspace]), AtRisk: len(s[workspace])}, nil
+}
+
+func (s shelf) Failed(_ context.Context, workspace string, events ...string) (out []store.FailedEvent, _ error) {
+	for _, e := range []store.FailedEvent{
+		{EventID: "evt_1", EventType: "invoice.payment_failed", Connection: "uid-1", Account: "acct_1", Livemode: true, Reason: "processing", Attempts: 6},
+		{EventID: "in_1:paid", Connection: "uid-1", Account: "acct_1", Livemode: true, Reason: "processing", Attempts: 6},
+	} {
+		if workspace == "ns/acme" && (len(events) == 0 || slices.Contains(events, e.EventID)) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
 }
 
 func scored(id, name, tier string, score int) store.CustomerDetail {

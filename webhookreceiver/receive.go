@@ -51,12 +51,12 @@ func (r *Receiver) handle(w http.ResponseWriter, req *http.Request, mode string)
 		return *refused
 	}
 	event, err := signal.DecodeEvent(body)
-	if err != nil {
+	if event == nil {
 		// Refusing would make Stripe send it for three days and then disable the endpoint.
-		r.log.Error("a genuine event cannot be decoded", "event", eventID(event), "error", err)
+		r.log.Error("a genuine event cannot be decoded", "error", err)
 		return received(undecodable)
 	}
-	return r.take(req.Context(), event, signedBy)
+	return r.take(req.Context(), event, err, signedBy)
 }
 
 // bodies are buffers for requests' bodies, of which nothing is kept once a request is answered.
@@ -124,8 +124,8 @@ func (r *Receiver) refuse(body []byte, failure error) *answer {
 	}
 }
 
-// take routes a genuine event and makes its signals durable.
-func (r *Receiver) take(ctx context.Context, event *signal.Event, signedBy string) answer {
+// take routes a genuine event and makes its signals durable, or that it cannot be read.
+func (r *Receiver) take(ctx context.Context, event *signal.Event, unread error, signedBy string) answer {
 	route, ok := r.table.route(event.Account, event.Livemode)
 	if event.Livemode && signedBy == "test" {
 		// Only the live endpoint's secret may speak for live data. Stripe never does this by itself: the platform's
@@ -144,20 +144,24 @@ func (r *Receiver) take(ctx context.Context, event *signal.Event, signedBy strin
 	if !r.limits.allow(route.Connection, r.clock.Now()) {
 		return answer{outcome: limited, status: http.StatusTooManyRequests, retryAfter: "1", message: "too many events of this account at once"}
 	}
-	a := r.publish(ctx, event, route)
+	a := r.publish(ctx, event, unread, route)
 	r.note(route, event, a.outcome)
 	return a
 }
 
-func (r *Receiver) publish(ctx context.Context, event *signal.Event, route bus.Route) answer {
+func (r *Receiver) publish(ctx context.Context, event *signal.Event, unread error, route bus.Route) answer {
 	if isControl(event.Type) {
 		return received(control)
 	}
-	signals, err := signal.Classify(event)
+	var signals []signal.Signal
+	if unread == nil {
+		signals, unread = signal.Classify(event)
+	}
+	var failure bus.Failure
 	switch {
-	case err != nil:
-		r.log.Error("a genuine event cannot be classified", "event", event.ID, "type", event.Type, "error", err)
-		return received(undecodable)
+	case unread != nil:
+		r.log.Error("a genuine event cannot be read and is listed as failed", "event", event.ID, "type", event.Type, "error", unread)
+		failure = bus.FailureUndecodable
 	case len(signals) == 0 && !isSignalType(event.Type):
 		return received(ignoredType)
 	case len(signals) == 0:
@@ -166,14 +170,17 @@ func (r *Receiver) publish(ctx context.Context, event *signal.Event, route bus.R
 	message := bus.Message{
 		Workspace: route.Workspace, Connection: route.Connection, Account: event.Account, Livemode: event.Livemode,
 		EventID: event.ID, EventType: event.Type, Created: event.Created,
-		ReceivedAtMs: r.clock.Now().UnixMilli(), Signals: signals,
+		ReceivedAtMs: r.clock.Now().UnixMilli(), Signals: signals, Failure: failure,
 	}
 	seen, err := r.send(ctx, message)
 	if err != nil {
 		r.log.Warn("an event is not durable, Stripe will send it again", "event", event.ID, "error", err)
 		return unavailableFor("the event could not be made durable")
 	}
-	if seen {
+	switch {
+	case failure != "":
+		return received(undecodable)
+	case seen:
 		return received(duplicate)
 	}
 	return received(accepted)
@@ -243,13 +250,6 @@ func claimedID(id string) string {
 
 func notOfAnID(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '_'
-}
-
-func eventID(event *signal.Event) string {
-	if event == nil {
-		return ""
-	}
-	return event.ID
 }
 
 func isControl(eventType string) bool { return slices.Contains(signal.ControlEventTypes(), eventType) }

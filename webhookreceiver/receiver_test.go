@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -212,6 +213,29 @@ func TestOnlyAllowedFieldsReachTheBus(t *testing.T) {
 	}
 	if got.Workspace != "ns/w" || got.ReceivedAtMs != now.UnixMilli() || len(got.Signals) != 1 || got.Signals[0].Customer != "cus_1" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnEventThatCannotBeReadIsToldToTheEngine(t *testing.T) {
+	for name, object := range map[string]string{
+		"a wrong type":  `{"id":"in_1","customer":"cus_1","attempt_count":"marker"}`,
+		"a missing one": `{"id":"in_1","attempt_count":1,"footer":"marker"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := start(t, nil)
+			body := `{"id":"evt_1","object":"event","type":"invoice.payment_failed","account":"acct_1","created":1772366000,"livemode":true,"data":{"object":` + object + `}}`
+			if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", now)); w.Code != 200 || !strings.Contains(w.Body.String(), `"undecodable"`) {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			got := b.receiveOne()
+			want := bus.Message{
+				Workspace: "ns/w", Connection: "uid-1", Account: "acct_1", Livemode: true, EventID: "evt_1", EventType: "invoice.payment_failed",
+				Created: 1772366000, ReceivedAtMs: now.UnixMilli(), Failure: bus.FailureUndecodable,
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%+v", got)
+			}
+		})
 	}
 }
 

@@ -21,7 +21,7 @@ func (w *Worker) dispute(ctx context.Context, d bus.TaskDelivery, m bus.Message)
 	case ctx.Err() != nil:
 		return interrupted()
 	case err != nil:
-		s, final := w.tryAgain(log, d.Attempt, err)
+		s, final := tryAgain(log, "look up a dispute's customer", d.Attempt, err)
 		if !final {
 			return s
 		}
@@ -40,17 +40,17 @@ func (w *Worker) dispute(ctx context.Context, d bus.TaskDelivery, m bus.Message)
 }
 
 // tryAgain is the settlement of a failed try; final says that there is no further one.
-func (w *Worker) tryAgain(log *slog.Logger, attempt int, err error) (s settlement, final bool) {
+func tryAgain(log *slog.Logger, what string, attempt int, err error) (s settlement, final bool) {
 	var wait *later
 	if errors.As(err, &wait) {
 		return settlement{outcome: "deferred", again: wait.after}, false
 	}
 	after, ok := nextRetry(attempt)
 	if !ok {
-		log.Error("gave up on a dispute's customer", "attempts", attempt, "error", err)
+		log.Error("gave up: "+what, "attempts", attempt, "error", err)
 		return settlement{}, true
 	}
-	log.Warn("look up a dispute's customer", "attempt", attempt, "again", after, "error", err)
+	log.Warn(what, "attempt", attempt, "again", after, "error", err)
 	return settlement{outcome: "failed", again: after}, false
 }
 

@@ -202,17 +202,16 @@ func TestThrottleWait(t *testing.T) {
 }
 
 func TestTryAgainEndsWithTheSchedule(t *testing.T) {
-	w := &Worker{}
 	quiet := slog.New(slog.DiscardHandler)
 	for attempt := 1; attempt <= 5; attempt++ {
-		if s, final := w.tryAgain(quiet, attempt, errors.New("x")); final || s.again != retrySchedule[attempt-1] {
+		if s, final := tryAgain(quiet, "try", attempt, errors.New("x")); final || s.again != retrySchedule[attempt-1] {
 			t.Errorf("attempt %d: %+v, final %v", attempt, s, final)
 		}
 	}
-	if _, final := w.tryAgain(quiet, 6, errors.New("x")); !final {
+	if _, final := tryAgain(quiet, "try", 6, errors.New("x")); !final {
 		t.Error("the sixth failure is not final")
 	}
-	if s, final := w.tryAgain(quiet, 6, &later{after: time.Minute}); final || s.again != time.Minute {
+	if s, final := tryAgain(quiet, "try", 6, &later{after: time.Minute}); final || s.again != time.Minute {
 		t.Error("being asked to wait used up the schedule")
 	}
 }

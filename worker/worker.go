@@ -84,6 +84,8 @@ func (w *Worker) handle(ctx context.Context, d bus.TaskDelivery) {
 		s = w.backfill(ctx, d, *d.Task.Backfill)
 	case d.Task.Kind == bus.TaskDispute && d.Task.Dispute != nil:
 		s = w.dispute(ctx, d, *d.Task.Dispute)
+	case d.Task.Kind == bus.TaskRedrive && d.Task.Redrive != nil:
+		s = w.redrive(ctx, d, *d.Task.Redrive)
 	default:
 		w.log.Error("task of an unknown kind dropped", "kind", d.Task.Kind)
 		s = settlement{outcome: "unknown"}

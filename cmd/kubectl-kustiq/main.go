@@ -56,7 +56,8 @@ func (p *plugin) command() *cobra.Command {
 	}
 	p.flags.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().StringVar(&p.dashboardURL, "dashboard-url", "", "base URL of Kustiq's dashboard (default: $KUSTIQ_DASHBOARD_URL, else what the Workspace's status says)")
-	root.AddCommand(p.connectCommand(), p.statusCommand(), p.atRiskCommand(), p.explainCommand(), p.replayCommand())
+	root.AddCommand(p.connectCommand(), p.statusCommand(), p.atRiskCommand(), p.explainCommand(), p.replayCommand(),
+		p.failedCommand(), p.redriveCommand())
 	return root
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,22 @@ func api(t *testing.T) (url string, asked *[]string) {
 		var body any = report.AtRisk{Workspace: "ns/acme", AsOf: time.Unix(1, 0), Total: 1, Rows: []report.Row{row}}
 		if strings.Contains(r.URL.Path, "/customers/") {
 			body = report.Detail{Workspace: "ns/acme", Row: row, Eta: 0.1, Terms: []report.Term{{Label: "Usual risk", LogOdds: 0.1, Points: 1.4427, Basis: "data"}}}
+		}
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/failed"):
+			body = report.Failed{Workspace: "ns/acme", AsOf: time.Unix(7200, 0), Events: []report.FailedEvent{
+				{Event: "evt_1", Type: "charge.dispute.created", Livemode: true, Reason: "unattributed", Attempts: 1, FailedAt: time.Unix(0, 0)}}}
+		case strings.HasSuffix(r.URL.Path, "/redrive"):
+			var wanted report.Redrive
+			_ = json.NewDecoder(r.Body).Decode(&wanted)
+			done := report.Redriven{Asked: wanted.Events}
+			if wanted.All {
+				done.Asked, done.Listed = []string{"evt_1"}, []string{"in_1:paid"}
+			} else if slices.Contains(wanted.Events, "evt_2") {
+				done.Asked, done.Unknown = nil, wanted.Events
+			}
+			w.WriteHeader(http.StatusAccepted)
+			body = done
 		}
 		_ = json.NewEncoder(w).Encode(body)
 	}))
@@ -80,6 +97,24 @@ func TestAtRiskAsksTheWorkspacesDashboard(t *testing.T) {
 	}
 }
 
+func TestFailedEventsAndTheirRedrive(t *testing.T) {
+	url, asked := api(t)
+	acme := []client.Object{workspaceAt("acme", url)}
+	for _, tc := range []struct{ args, want string }{
+		{"failed", "no customer: its charge has none"},
+		{"failed -o json", `"reason": "unattributed"`},
+		{"redrive evt_1", "1 of 1 events are being fetched"},
+		{"redrive --all", "1 of 2 events are being fetched"},
+	} {
+		if out, _, err := run(t, acme, strings.Fields(tc.args)...); err != nil || !strings.Contains(out, tc.want) {
+			t.Errorf("%s: %v\n%s", tc.args, err, out)
+		}
+	}
+	if (*asked)[0] != "/api/v1/workspaces/ns/acme/failed" || (*asked)[2] != "/api/v1/workspaces/ns/acme/failed/redrive" {
+		t.Errorf("asked %v", *asked)
+	}
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) {
 	url, _ := api(t)
 	two := []client.Object{workspaceAt("acme", url), workspaceAt("beta", url)}
@@ -88,16 +123,18 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		args    []string
 		want    string
 	}{
-		"no Workspace":        {nil, []string{"at-risk"}, "use -n, or -A"},
-		"an unknown one":      {two, []string{"at-risk", "-w", "gamma"}, "kubectl get workspaces -A"},
-		"several to choose":   {two, []string{"explain", "cus_1"}, "acme, beta): choose one with --workspace"},
-		"no dashboard yet":    {[]client.Object{&v1alpha1.Workspace{ObjectMeta: named("acme")}}, []string{"at-risk"}, "--dashboard-url"},
-		"a limit too large":   {two, []string{"at-risk", "--limit", "500"}, "between 1 and 200"},
-		"an unknown format":   {two[:1], []string{"at-risk", "-o", "xml"}, "use json, yaml or wide"},
-		"no connection":       {nil, []string{"status"}, "kubectl get stripeconnections -A"},
-		"no such connection":  {nil, []string{"connect", "stripe-live"}, "not found"},
-		"no connect URL yet":  {[]client.Object{&v1alpha1.StripeConnection{ObjectMeta: named("c")}}, []string{"connect", "c"}, "--wait"},
-		"a replay of nothing": {nil, []string{"replay", "c"}, "not found"},
+		"no Workspace":         {nil, []string{"at-risk"}, "use -n, or -A"},
+		"an unknown one":       {two, []string{"at-risk", "-w", "gamma"}, "kubectl get workspaces -A"},
+		"several to choose":    {two, []string{"explain", "cus_1"}, "acme, beta): choose one with --workspace"},
+		"no dashboard yet":     {[]client.Object{&v1alpha1.Workspace{ObjectMeta: named("acme")}}, []string{"at-risk"}, "--dashboard-url"},
+		"a limit too large":    {two, []string{"at-risk", "--limit", "500"}, "between 1 and 200"},
+		"an unknown format":    {two[:1], []string{"at-risk", "-o", "xml"}, "use json, yaml or wide"},
+		"no connection":        {nil, []string{"status"}, "kubectl get stripeconnections -A"},
+		"no such connection":   {nil, []string{"connect", "stripe-live"}, "not found"},
+		"no connect URL yet":   {[]client.Object{&v1alpha1.StripeConnection{ObjectMeta: named("c")}}, []string{"connect", "c"}, "--wait"},
+		"a redrive of nothing": {two[:1], []string{"redrive"}, "kubectl kustiq failed"},
+		"an event not listed":  {two[:1], []string{"redrive", "evt_2"}, "not listed as failed: [evt_2]"},
+		"a replay of nothing":  {nil, []string{"replay", "c"}, "not found"},
 	} {
 		if _, _, err := run(t, tc.objects, tc.args...); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)

@@ -20,7 +20,8 @@ const (
 	erased outcome = "erased"
 	// retried signals could not be processed and come again.
 	retried outcome = "retried"
-	// gaveUp signals could not be processed in any try; their event is listed as failed.
+	// gaveUp signals could not be processed in any try, or an event came without any because it could not be read; it is
+	// listed as failed.
 	gaveUp outcome = "failed"
 )
 

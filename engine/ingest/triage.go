@@ -10,25 +10,31 @@ import (
 	"github.com/kustiq/kustiq/engine/store"
 )
 
-// triage sets aside what cannot become a score: messages without signals, from before an erasure, and those that name
-// no customer, whose events are listed as failed.
+// triage sets aside what cannot become a score: messages without signals, from before an erasure, and those that came
+// with a failure or name no customer, whose events are listed as failed.
 func (e *Engine) triage(ctx context.Context, tx *store.Tx, batch []item, now time.Time, r *result) (usable []item, err error) {
 	erasedAtMs, err := erasures(ctx, tx, batch)
 	if err != nil {
 		return nil, err
 	}
 	failed := map[string]map[string]store.FailedEvent{} // by workspace and event: one statement cannot name a row twice
+	list := func(i item, reason string) {
+		if failed[i.Workspace] == nil {
+			failed[i.Workspace] = map[string]store.FailedEvent{}
+		}
+		failed[i.Workspace][fmt.Sprint(i.Livemode, i.id())] = failedEvent(i, reason, now)
+	}
 	for _, i := range batch {
 		switch {
-		case len(i.Signals) == 0:
+		case len(i.Signals) == 0 && i.Failure == "" && i.Redrive == 0:
 		case i.ReceivedAtMs > 0 && i.ReceivedAtMs <= erasedAtMs[i.account()]:
 			r.signals[erased] += len(i.Signals)
+		case i.Failure != "":
+			r.signals[gaveUp]++
+			list(i, string(i.Failure))
 		case slices.ContainsFunc(i.Signals, func(s signal.Signal) bool { return s.Customer == "" }):
 			r.signals[unattributed] += len(i.Signals)
-			if failed[i.Workspace] == nil {
-				failed[i.Workspace] = map[string]store.FailedEvent{}
-			}
-			failed[i.Workspace][fmt.Sprint(i.Livemode, i.id())] = failedEvent(i, store.FailureUnattributed, now)
+			list(i, store.FailureUnattributed)
 		default:
 			usable = append(usable, i)
 		}

@@ -70,7 +70,8 @@ var (
 )
 
 // DecodeEvent projects the JSON of a Stripe event, of any API version since 2018, onto the allow-list. Of events that
-// carry no signal only the envelope is kept. The error is ErrNotJSON, ErrShape or ErrIncomplete.
+// carry no signal only the envelope is kept. The error is ErrNotJSON, ErrShape or ErrIncomplete; with it comes the
+// envelope of an event whose data cannot be read, else nil.
 func DecodeEvent(body []byte) (*Event, error) {
 	e := &Event{}
 	var env envelope
@@ -81,7 +82,8 @@ func DecodeEvent(body []byte) (*Event, error) {
 		return nil, fmt.Errorf("decode event: not a Stripe event: %w", ErrIncomplete)
 	}
 	if err := e.project(body, env); err != nil {
-		return nil, fmt.Errorf("decode event data: %w", err)
+		only := &Event{ID: e.ID, Type: e.Type, Account: e.Account, Created: e.Created, Livemode: e.Livemode, APIVersion: e.APIVersion}
+		return only, fmt.Errorf("decode event data: %w", err)
 	}
 	return e, nil
 }

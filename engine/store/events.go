@@ -141,12 +141,18 @@ func (t *Tx) withFailed(ctx context.Context, refs []EventRef) (map[string]bool, 
 	return listed, nil
 }
 
-// Failed lists the workspace's failed events of both modes, newest first, 1000 at most.
-func (s *Store) Failed(ctx context.Context, workspace string) ([]FailedEvent, error) {
-	out := []FailedEvent{}
+// Failed lists the workspace's failed events of both modes, newest first, 1000 at most; of given events only those.
+func (s *Store) Failed(ctx context.Context, workspace string, events ...string) ([]FailedEvent, error) {
+	out, only, args := []FailedEvent{}, "", []any{workspace}
+	if len(events) > 0 {
+		only = ` AND event_id IN (?` + strings.Repeat(`,?`, len(events)-1) + `)`
+		for _, event := range events {
+			args = append(args, event)
+		}
+	}
 	err := s.view(ctx, func(q querier) error {
 		return q.rows(ctx, `SELECT livemode, event_id, event_type, connection, account, reason, attempts, created, failed_at
-			FROM failed_events WHERE workspace = ? ORDER BY failed_at DESC, event_id LIMIT 1000`, []any{workspace},
+			FROM failed_events WHERE workspace = ?`+only+` ORDER BY failed_at DESC, event_id LIMIT 1000`, args,
 			func(rows *sql.Rows) error {
 				var e FailedEvent
 				var created, failedAt int64

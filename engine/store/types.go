@@ -112,7 +112,7 @@ type FailedEvent struct {
 	Connection string `json:"connection"`
 	Account    string `json:"account,omitempty"`
 	Livemode   bool   `json:"livemode"`
-	// Reason is one of the Failure constants.
+	// Reason is one of the Failure constants, or of the bus's.
 	Reason   string    `json:"reason"`
 	Attempts int       `json:"attempts"`
 	Created  time.Time `json:"created"`

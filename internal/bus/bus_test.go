@@ -118,6 +118,26 @@ func TestAMessageSurvivesARestartEncryptedAndOnce(t *testing.T) {
 	}
 }
 
+func TestARedriveIsNoDuplicateOfItsEvent(t *testing.T) {
+	h := start(t)
+	m := message("evt_1", "cus_1")
+	h.publish(m)
+	m.Redrive = 1
+	if h.publish(m) {
+		t.Error("the first re-drive is taken for the event")
+	}
+	if !h.publish(m) {
+		t.Error("the same re-drive twice is a duplicate")
+	}
+	m.Redrive = 2
+	if h.publish(m) {
+		t.Error("a later re-drive is taken for the first")
+	}
+	if _, err := h.bus.PublishLive(t.Context(), Message{Workspace: "ns/w"}); err == nil || errors.Is(err, ErrUnavailable) {
+		t.Errorf("a message that says nothing: %v", err)
+	}
+}
+
 func TestAnotherKeyDoesNotOpenTheFiles(t *testing.T) {
 	h := start(t)
 	h.publish(message("evt_1", "cus_1"))

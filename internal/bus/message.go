@@ -1,6 +1,10 @@
 package bus
 
-import "github.com/kustiq/kustiq/engine/signal"
+import (
+	"strconv"
+
+	"github.com/kustiq/kustiq/engine/signal"
+)
 
 // Message carries the signals of one Stripe event, or of one listed object, to the engine.
 type Message struct {
@@ -17,16 +21,42 @@ type Message struct {
 	// ReceivedAtMs is when it reached us, in unix milliseconds.
 	ReceivedAtMs int64           `json:"received_at_ms"`
 	Signals      []signal.Signal `json:"signals"`
+	// Failure says why there are no signals of the event, which is then listed as failed.
+	Failure Failure `json:"failure,omitempty"`
+	// Redrive marks what somebody asked for once more, at that instant in unix milliseconds. It may have no signals.
+	Redrive int64 `json:"redrive,omitempty"`
 }
 
-// id makes a message known again: by its event, else by its first signal.
+// Failure is a reason why an event has no signals.
+type Failure string
+
+// The values of Failure.
+const (
+	// FailureUndecodable marks a genuine event that is not as Stripe documents it.
+	FailureUndecodable Failure = "undecodable"
+	// FailureGone marks one that Stripe does not have any more: it keeps events for 30 days.
+	FailureGone Failure = "gone"
+	// FailureDisconnected marks one of an account whose connection has gone, so that Stripe cannot be asked.
+	FailureDisconnected Failure = "disconnected"
+	// FailureUnreachable marks one that could not be fetched from Stripe in any try.
+	FailureUnreachable Failure = "unreachable"
+)
+
+// id makes a message known again: by its event, else by its first signal. One that was asked for once more is another.
 func (m Message) id() string {
 	id := m.EventID
 	if id == "" && len(m.Signals) > 0 {
 		id = m.Signals[0].ID
 	}
-	return m.Workspace + "/" + m.Account + "/" + id
+	id = m.Workspace + "/" + m.Account + "/" + id
+	if m.Redrive != 0 {
+		id += "/" + strconv.FormatInt(m.Redrive, 10)
+	}
+	return id
 }
+
+// empty says that there is nothing for an engine to do.
+func (m Message) empty() bool { return len(m.Signals) == 0 && m.Failure == "" && m.Redrive == 0 }
 
 // TaskKind says what a worker has to do.
 type TaskKind string
@@ -35,6 +65,7 @@ type TaskKind string
 const (
 	TaskBackfill TaskKind = "backfill"
 	TaskDispute  TaskKind = "dispute"
+	TaskRedrive  TaskKind = "redrive"
 )
 
 // Task is work for any one worker.
@@ -42,7 +73,21 @@ type Task struct {
 	Kind     TaskKind      `json:"kind"`
 	Backfill *BackfillTask `json:"backfill,omitempty"`
 	// Dispute is a message whose dispute has no customer yet.
-	Dispute *Message `json:"dispute,omitempty"`
+	Dispute *Message     `json:"dispute,omitempty"`
+	Redrive *RedriveTask `json:"redrive,omitempty"`
+}
+
+// RedriveTask asks for one event to be fetched from Stripe and taken once more.
+type RedriveTask struct {
+	Workspace string `json:"workspace"`
+	// Connection is the uid of the StripeConnection that the event came through.
+	Connection string `json:"connection"`
+	Account    string `json:"account"`
+	Livemode   bool   `json:"livemode"`
+	EventID    string `json:"event_id"`
+	EventType  string `json:"event_type"`
+	// RequestedAtMs is when somebody asked for it, in unix milliseconds.
+	RequestedAtMs int64 `json:"requested_at_ms"`
 }
 
 // BackfillTask asks for the history of one account.

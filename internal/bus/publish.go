@@ -73,8 +73,8 @@ func (b *Bus) writeBundle(ctx context.Context, subject string, bundle []encoded)
 }
 
 func encode(m Message) (encoded, error) {
-	if m.Workspace == "" || len(m.Signals) == 0 {
-		return encoded{}, errors.New("bus: a message needs a workspace and a signal")
+	if m.Workspace == "" || m.empty() {
+		return encoded{}, errors.New("bus: a message needs a workspace, and a signal or why there is none")
 	}
 	data, err := json.Marshal(m)
 	if err != nil {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,7 +86,29 @@ func (c *Client) Counts(ctx context.Context, workspace string) (Counts, error) {
 	return counts, err
 }
 
+// Failed returns a workspace's failed events, 1000 at most.
+func (c *Client) Failed(ctx context.Context, workspace string) (Failed, error) {
+	var failed Failed
+	err := c.get(ctx, workspace, "failed", nil, &failed)
+	return failed, err
+}
+
+// Redrive has failed events taken once more.
+func (c *Client) Redrive(ctx context.Context, workspace string, r Redrive) (Redriven, error) {
+	var done Redriven
+	body, err := json.Marshal(r)
+	if err != nil {
+		return done, err
+	}
+	err = c.do(ctx, http.MethodPost, workspace, "failed/redrive", nil, body, &done)
+	return done, err
+}
+
 func (c *Client) get(ctx context.Context, workspace, what string, values url.Values, out any) error {
+	return c.do(ctx, http.MethodGet, workspace, what, values, nil, out)
+}
+
+func (c *Client) do(ctx context.Context, method, workspace, what string, values url.Values, send []byte, out any) error {
 	namespace, name, ok := strings.Cut(workspace, "/")
 	if !ok {
 		return fmt.Errorf("workspace %q is not of the form namespace/name", workspace)
@@ -94,11 +117,14 @@ func (c *Client) get(ctx context.Context, workspace, what string, values url.Val
 	if len(values) > 0 {
 		address += "?" + values.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(send))
 	if err != nil {
 		return fmt.Errorf("asking the dashboard: %w", err)
 	}
 	req.Header.Set("Accept", "application/json")
+	if send != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("asking the dashboard at %s: %w", c.base, withoutURL(err))
@@ -108,7 +134,7 @@ func (c *Client) get(ctx context.Context, workspace, what string, values url.Val
 	if err != nil {
 		return fmt.Errorf("reading the dashboard's answer: %w", err)
 	}
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusAccepted {
 		return refusal(res.StatusCode, body)
 	}
 	if err := json.Unmarshal(body, out); err != nil {

@@ -92,6 +92,43 @@ type Counts struct {
 	Signals   int    `json:"signals"`
 }
 
+// Failed lists events that never became a score, the newest first.
+type Failed struct {
+	Workspace string        `json:"workspace"`
+	AsOf      time.Time     `json:"as_of"`
+	Events    []FailedEvent `json:"events"`
+}
+
+// FailedEvent is an event that never became a score.
+type FailedEvent struct {
+	// Event is Stripe's id; for what was read from a list, the id of the signal.
+	Event    string `json:"event"`
+	Type     string `json:"type,omitempty"`
+	Account  string `json:"account,omitempty"`
+	Livemode bool   `json:"livemode"`
+	// Reason is a word for programs: see FailureWords.
+	Reason   string    `json:"reason"`
+	Attempts int       `json:"attempts"`
+	Created  time.Time `json:"created"`
+	FailedAt time.Time `json:"failed_at"`
+}
+
+// Redrive asks for failed events to be fetched from Stripe and taken once more: those named, or all.
+type Redrive struct {
+	Events []string `json:"events,omitempty"`
+	All    bool     `json:"all,omitempty"`
+}
+
+// Redriven says what came of a Redrive.
+type Redriven struct {
+	// Asked are the events that are being fetched.
+	Asked []string `json:"asked"`
+	// Unknown are not, or no longer, listed as failed.
+	Unknown []string `json:"unknown,omitempty"`
+	// Listed came from a list and not as an event: only a Backfill can read them again.
+	Listed []string `json:"listed,omitempty"`
+}
+
 // Problem is the body of every refused API request.
 type Problem struct {
 	Error ProblemDetail `json:"error"`

@@ -1,0 +1,106 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/report"
+)
+
+const (
+	// maxRedrive is how many events one request may name.
+	maxRedrive = 500
+	// maxRedriveBody bounds such a request in bytes.
+	maxRedriveBody = 64 << 10
+)
+
+func (d *Dashboard) apiFailed(w http.ResponseWriter, r *http.Request) {
+	workspace, ok := d.workspaceOf(w, r)
+	if !ok {
+		return
+	}
+	events, err := d.Store.Failed(r.Context(), workspace)
+	if err != nil {
+		d.apiFailure(w, "list failed events", err)
+		return
+	}
+	out := report.Failed{Workspace: workspace, AsOf: d.Clock.Now(), Events: []report.FailedEvent{}}
+	for _, e := range events {
+		out.Events = append(out.Events, report.FailedEvent{
+			Event: e.EventID, Type: e.EventType, Account: e.Account, Livemode: e.Livemode, Reason: e.Reason, Attempts: e.Attempts,
+			Created: e.Created, FailedAt: e.FailedAt,
+		})
+	}
+	answer(w, out)
+}
+
+// apiRedrive has a worker fetch failed events from Stripe. They leave the list when they are scored.
+func (d *Dashboard) apiRedrive(w http.ResponseWriter, r *http.Request) {
+	workspace, ok := d.workspaceOf(w, r)
+	if !ok {
+		return
+	}
+	var asked report.Redrive
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRedriveBody)).Decode(&asked); err != nil {
+		refuse(w, http.StatusBadRequest, "bad_body", `the body must be like {"events":["evt_1"]} or {"all":true}`)
+		return
+	}
+	if (len(asked.Events) == 0) == !asked.All || len(asked.Events) > maxRedrive {
+		refuse(w, http.StatusBadRequest, "bad_events", "name 1 to "+strconv.Itoa(maxRedrive)+" events, or ask for all")
+		return
+	}
+	listed, err := d.Store.Failed(r.Context(), workspace, asked.Events...)
+	if err != nil {
+		d.apiFailure(w, "list failed events", err)
+		return
+	}
+	done, err := d.redrive(r, workspace, listed)
+	if err != nil {
+		d.Logger.Warn("dashboard: a re-drive cannot be asked for", "workspace", workspace, "error", err)
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, "unavailable", "the bus does not take it now: ask again in a moment")
+		return
+	}
+	for _, event := range asked.Events {
+		if !known(listed, event) {
+			done.Unknown = append(done.Unknown, event)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_ = json.NewEncoder(w).Encode(done) // the client has gone
+}
+
+func known(listed []store.FailedEvent, event string) bool {
+	for _, e := range listed {
+		if e.EventID == event {
+			return true
+		}
+	}
+	return false
+}
+
+// redrive publishes a task for each event. Asking twice is harmless: the engine knows an event again.
+func (d *Dashboard) redrive(r *http.Request, workspace string, events []store.FailedEvent) (report.Redriven, error) {
+	done, now := report.Redriven{Asked: []string{}}, d.Clock.Now().UnixMilli()
+	for _, e := range events {
+		if !strings.HasPrefix(e.EventID, "evt_") {
+			done.Listed = append(done.Listed, e.EventID)
+			continue
+		}
+		task := bus.RedriveTask{
+			Workspace: workspace, Connection: e.Connection, Account: e.Account, Livemode: e.Livemode, EventID: e.EventID,
+			EventType: e.EventType, RequestedAtMs: now,
+		}
+		id := workspace + "/" + e.EventID + "/" + strconv.FormatInt(now, 10)
+		if err := d.Bus.PublishTask(r.Context(), id, bus.Task{Kind: bus.TaskRedrive, Redrive: &task}); err != nil {
+			return done, err
+		}
+		done.Asked = append(done.Asked, e.EventID)
+	}
+	return done, nil
+}
