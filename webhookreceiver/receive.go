@@ -46,9 +46,9 @@ func (r *Receiver) handle(w http.ResponseWriter, req *http.Request, mode string)
 	if err != nil {
 		return answer{outcome: unreadable, status: http.StatusBadRequest, message: "the body ended early"}
 	}
-	signedBy, refused := r.verify(req.Header.Get("Stripe-Signature"), body, mode)
-	if refused != nil {
-		return *refused
+	signedBy, err := r.verify(req.Context(), req.Header.Get("Stripe-Signature"), body, mode)
+	if err != nil {
+		return r.refuse(body, err)
 	}
 	event, err := signal.DecodeEvent(body)
 	if event == nil {
@@ -72,29 +72,36 @@ func readBody(buffer *bytes.Buffer, w http.ResponseWriter, req *http.Request, mo
 	return buffer.Bytes(), err
 }
 
-// verify returns the mode whose secret signed the body, or the refusal.
-func (r *Receiver) verify(header string, body []byte, mode string) (signedBy string, refused *answer) {
+// verify returns the mode whose secret signed the body, or why none did. A secret may be newer than what this replica
+// has heard of: the bus is asked before a body is refused, as often as a flood of forged ones leaves room for.
+func (r *Receiver) verify(ctx context.Context, header string, body []byte, mode string) (signedBy string, err error) {
 	modes := []string{mode}
 	if mode == "" {
 		modes = []string{"live", "test"}
 	}
-	var failure error
+	if signedBy, err = r.verifyBy(header, body, modes); !errors.Is(err, stripeapi.ErrSignature) {
+		return signedBy, err
+	}
+	if !r.asking.AllowN(r.clock.Now(), 1) {
+		return "", err
+	}
+	r.table.reload(ctx, r.bus, modes)
+	return r.verifyBy(header, body, modes)
+}
+
+func (r *Receiver) verifyBy(header string, body []byte, modes []string) (signedBy string, err error) {
 	for _, m := range modes {
-		_, err := stripeapi.VerifySignature(header, body, r.table.secretsOf(m), r.clock.Now())
-		if err == nil {
-			return m, nil
-		}
-		late := new(stripeapi.StaleError)
-		if failure = err; errors.As(err, &late) {
-			break // it is genuine: no other secret would say more
+		_, err = stripeapi.VerifySignature(header, body, r.table.secretsOf(m), r.clock.Now())
+		if late := new(stripeapi.StaleError); err == nil || errors.As(err, &late) {
+			return m, err // it is genuine: no other secret would say more
 		}
 	}
-	return "", r.refuse(body, failure)
+	return "", err
 }
 
 // refuse notes a failed verification with the connection that the body claims to be for. The claim is unproven: the
 // operator weighs it against genuine events.
-func (r *Receiver) refuse(body []byte, failure error) *answer {
+func (r *Receiver) refuse(body []byte, failure error) answer {
 	late := new(stripeapi.StaleError)
 	isStale := errors.As(failure, &late)
 	if event, err := signal.DecodeEvent(body); err == nil {
@@ -113,12 +120,12 @@ func (r *Receiver) refuse(body []byte, failure error) *answer {
 		}
 	}
 	if isStale {
-		return &answer{
+		return answer{
 			outcome: stale, status: http.StatusBadRequest, code: errcode.WebhookStale,
 			message: fmt.Sprintf("the signature is genuine, but %s; at most %s is accepted: check the clocks and any proxy that delays requests", late, stripeapi.MaxSignatureAge),
 		}
 	}
-	return &answer{
+	return answer{
 		outcome: badSignature, status: http.StatusBadRequest, code: errcode.WebhookSig,
 		message: failure.Error() + ": sign the unaltered body with the endpoint's own secret",
 	}

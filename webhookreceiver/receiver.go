@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 	"k8s.io/utils/clock"
 
 	"github.com/kustiq/kustiq/internal/bus"
@@ -21,6 +22,8 @@ import (
 const (
 	// DefaultMaxBody bounds a request's body in bytes; Stripe's largest events are far below.
 	DefaultMaxBody = 2 << 20
+	// askSecrets is how often in a second the bus may be asked for newer secrets, because a signature is of none.
+	askSecrets = 20
 	// flushEvery is how often counters go to the Health bucket.
 	flushEvery = time.Second
 )
@@ -50,6 +53,8 @@ type Receiver struct {
 	table   *table
 	limits  *limits
 	health  *healthBook
+	// asking bounds how often the bus is asked for newer secrets.
+	asking *rate.Limiter
 }
 
 // New returns a receiver; Run must be running for it to accept anything.
@@ -72,6 +77,7 @@ func New(opts Options) (*Receiver, error) {
 		table:  newTable(opts.Vault, opts.Logger),
 		limits: newLimits(opts.AccountRate, opts.AccountBurst),
 		health: newHealthBook(),
+		asking: rate.NewLimiter(askSecrets, askSecrets),
 	}, nil
 }
 

@@ -159,6 +159,31 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestASecretThatIsNewerThanTheTable keeps the watch from telling of a new endpoint: the bus is asked.
+func TestASecretThatIsNewerThanTheTable(t *testing.T) {
+	b := start(t, nil)
+	for n := range 2 * askSecrets { // what a flood of forged ones takes away comes back within a second
+		body := failedInvoice(fmt.Sprint("evt_", n), "acct_1", true)
+		b.post("/webhooks/stripe/live", body, sign(body, "whsec_forged", now))
+	}
+	b.publishEndpoint("live", "we_new", "whsec_new", "we_newest", "whsec_newest")
+	b.receiver.table.setEndpoint("live", nil) // as before the watch has told
+	body := failedInvoice("evt_1", "acct_1", true)
+	gomega.NewWithT(t).Eventually(func() int {
+		b.clock.Step(time.Second / askSecrets)
+		return b.post("/webhooks/stripe/live", body, sign(body, "whsec_newest", b.clock.Now())).Code
+	}).Should(gomega.Equal(http.StatusOK))
+	if _, _, err := b.bus.Endpoints().Get(t.Context(), "live"); err != nil {
+		t.Fatal(err)
+	}
+	b.bus.Close()
+	b.stopped = true
+	body = failedInvoice("evt_2", "acct_1", true)
+	if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_forged", b.clock.Now())); w.Code != http.StatusBadRequest {
+		t.Errorf("without a bus: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestModeAndAccountDecideWhereAnEventGoes(t *testing.T) {
 	b := start(t, nil)
 	for _, tc := range []struct {

@@ -48,6 +48,15 @@ func (t *table) load(ctx context.Context, b *bus.Bus) error {
 	return nil
 }
 
+// reload reads the modes' secrets from the bus. When that is away, those that are known have to do.
+func (t *table) reload(ctx context.Context, b *bus.Bus, modes []string) {
+	for _, mode := range modes {
+		if endpoint, _, err := b.Endpoints().Get(ctx, mode); err == nil {
+			t.setEndpoint(mode, &endpoint)
+		}
+	}
+}
+
 func (t *table) loaded() bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

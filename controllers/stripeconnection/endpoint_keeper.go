@@ -11,6 +11,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/step"
 	"github.com/kustiq/kustiq/internal/stripeapi"
@@ -125,8 +126,8 @@ func (k *endpointKeeper) recall(ctx context.Context, at slot, st *slotState) (he
 	return better, k.save(ctx, at, better)
 }
 
-// reconcile compares with Stripe and acts: make room, create and keep, publish, repair, and only then remove what has
-// had its time. At no moment are there more than two endpoints of ours.
+// reconcile compares with Stripe and acts: make room, create and keep, publish, let a new one speak or repair the old,
+// and only then remove what has had its time. At no moment are there more than two endpoints of ours.
 func (k *endpointKeeper) reconcile(ctx context.Context, at slot, held heldEndpoint, now time.Time, w want) (kept, error) {
 	result := kept{heldEndpoint: held}
 	endpoints, spec := k.api(at.platform).Endpoints(at.platform), endpointSpec(k.InstallationID, at)
@@ -153,11 +154,14 @@ func (k *endpointKeeper) reconcile(ctx context.Context, at slot, held heldEndpoi
 	if err := k.publish(ctx, at, result.heldEndpoint); err != nil {
 		return result, err
 	}
+	if result.ID != held.ID {
+		if err := update(ctx, endpoints, result.ID, spec, v1alpha1.ReasonEndpointDrift); err != nil {
+			return result, err
+		}
+	}
 	if plan.repair != "" {
-		if _, err := endpoints.Update(ctx, plan.keep, spec); err != nil {
-			log.FromContext(ctx).Error(err, "repairing the webhook endpoint", "endpoint", plan.keep)
-			return result, step.Wait(plan.repair, regularPace, fmt.Sprintf(
-				"Endpoint %s is not as declared and could not be repaired. It is tried again by itself.", plan.keep))
+		if err := update(ctx, endpoints, plan.keep, spec, plan.repair); err != nil {
+			return result, err
 		}
 		result.repaired = plan.repair
 	}
@@ -165,16 +169,28 @@ func (k *endpointKeeper) reconcile(ctx context.Context, at slot, held heldEndpoi
 	return result, err
 }
 
+// update brings an endpoint to what is declared.
+func update(ctx context.Context, endpoints *stripeapi.Endpoints, id string, spec stripeapi.EndpointSpec, reason string) error {
+	if _, err := endpoints.Update(ctx, id, spec); err != nil {
+		log.FromContext(ctx).Error(err, "updating the webhook endpoint", "endpoint", id)
+		return step.Wait(reason, regularPace, fmt.Sprintf(
+			"Endpoint %s is not as declared and could not be repaired. It is tried again by itself.", id))
+	}
+	return nil
+}
+
 // errNoRoom marks the refusal of one endpoint more than Stripe allows.
 var errNoRoom = errors.New("no room for another endpoint")
 
-// create makes an endpoint and keeps its secret, sealed, before anything else: no other call ever tells it.
+// create makes an endpoint and keeps its secret, sealed, before anything else: no other call ever tells it. Until the
+// receiver knows the secret it must refuse what is signed with it, so the endpoint only asks for a rare event at first.
 func (k *endpointKeeper) create(ctx context.Context, endpoints *stripeapi.Endpoints, at slot, spec stripeapi.EndpointSpec, held heldEndpoint, room bool) (heldEndpoint, error) {
 	if !room {
 		return held, errors.Join(errNoRoom, step.UserActionFor(v1alpha1.ReasonEndpointQuota, fmt.Sprintf(
 			"The platform account of region %s has %d webhook endpoints already, the most that Stripe allows. Remove one that is not needed.",
 			at.region, endpointQuota)))
 	}
+	spec.Events = signal.ControlEventTypes()[:1]
 	created, err := endpoints.Create(ctx, spec)
 	if err != nil {
 		return held, k.refused(at, err)
