@@ -18,13 +18,13 @@ import (
 	"syscall"
 	"testing"
 
-	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega"
 )
 
 // Start runs a server in a temporary directory until the test ends, and returns the URL of its database postgres. An
 // empty one says why there is none. Only a durable server syncs what it commits.
 func Start(t testing.TB, durable bool) (dsn, why string) {
-	g := NewWithT(t)
+	g := gomega.NewWithT(t)
 	initdb, server := findPostgres("initdb"), findPostgres("postgres")
 	if initdb == "" || server == "" {
 		return "", "no PostgreSQL binaries found"
@@ -35,16 +35,16 @@ func Start(t testing.TB, durable bool) (dsn, why string) {
 	}
 	// Not t.TempDir(): its name grows with the test's, and a socket's path may have 100 bytes only.
 	dir, err := os.MkdirTemp("", "kq")
-	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(err).NotTo(gomega.HaveOccurred())
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	if owner != nil {
-		g.Expect(os.Chown(dir, int(owner.Uid), int(owner.Gid))).To(Succeed())
+		g.Expect(os.Chown(dir, int(owner.Uid), int(owner.Gid))).To(gomega.Succeed())
 	}
 	data := filepath.Join(dir, "data")
 	init := exec.CommandContext(t.Context(), initdb, "-D", data, "-U", "kustiq", "-A", "trust", "-E", "UTF8", "--no-sync")
 	init.SysProcAttr, init.Dir = &syscall.SysProcAttr{Credential: owner}, dir
 	out, err := init.CombinedOutput()
-	g.Expect(err).NotTo(HaveOccurred(), string(out))
+	g.Expect(err).NotTo(gomega.HaveOccurred(), string(out))
 
 	args := []string{"-D", data, "-k", dir, "-c", "listen_addresses="}
 	if !durable {
@@ -53,12 +53,12 @@ func Start(t testing.TB, durable bool) (dsn, why string) {
 	cmd := exec.Command(server, args...)
 	cmd.SysProcAttr, cmd.Dir = &syscall.SysProcAttr{Credential: owner}, dir
 	log, err := cmd.StderrPipe()
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(cmd.Start()).To(Succeed())
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(cmd.Start()).To(gomega.Succeed())
 	lines := bufio.NewReader(log)
 	for {
 		line, err := lines.ReadString('\n')
-		g.Expect(err).NotTo(HaveOccurred(), "the server ended: "+line)
+		g.Expect(err).NotTo(gomega.HaveOccurred(), "the server ended: "+line)
 		if strings.Contains(line, "ready to accept connections") {
 			break
 		}
@@ -69,7 +69,7 @@ func Start(t testing.TB, durable bool) (dsn, why string) {
 		_, _ = io.Copy(io.Discard, lines)
 	}()
 	t.Cleanup(func() {
-		g.Expect(cmd.Process.Signal(syscall.SIGQUIT)).To(Succeed()) // immediate shutdown
+		g.Expect(cmd.Process.Signal(syscall.SIGQUIT)).To(gomega.Succeed()) // immediate shutdown
 		<-drained
 		_ = cmd.Wait()
 	})
