@@ -14,12 +14,15 @@ import (
 )
 
 const (
-	// ackWait is how long a batch may take before its messages are given to somebody else.
-	ackWait = 2 * time.Minute
+	// signalWait is how long a batch may take before its messages are given to somebody else, and so how long the signals
+	// wait that an engine had at hand when it died. A batch that took longer after all is known again by the ledger.
+	signalWait = 30 * time.Second
+	// taskWait is the same for a task, which tells that it is still worked on.
+	taskWait = 2 * time.Minute
 	// fetchWait is how long one request for messages stays open at the server.
 	fetchWait = 10 * time.Second
 	// fetchStep is how many entries are asked for at once. Each may be a bundle.
-	fetchStep = 32
+	fetchStep = 16
 	// retryPause keeps a consumer from spinning while the bus is away.
 	retryPause = time.Second
 )
@@ -107,7 +110,7 @@ func (b *Bus) ConsumeSignals(ctx context.Context, opts ConsumeOptions, handle fu
 			return err
 		}
 		// A batch that waited behind others may already be with somebody else; it comes again.
-		if b.clock.Since(batch.fetched) < ackWait/2 {
+		if b.clock.Since(batch.fetched) < signalWait/2 {
 			handle(ctx, batch.deliveries)
 		}
 	}
@@ -160,7 +163,7 @@ func (b *Bus) feed(ctx context.Context, c class, size int) (<-chan fetched, erro
 			durable += "-" + strconv.Itoa(p)
 		}
 		consumer, err := b.streams[c].CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: durable, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
+			Durable: durable, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: signalWait,
 			// Messages put back for later count as pending: a limit would let failing ones stop the stream for hours.
 			MaxAckPending: -1,
 		})
@@ -288,7 +291,7 @@ func (d TaskDelivery) InProgress() error { return acted("keep", d.msg.InProgress
 // the context's error.
 func (b *Bus) ConsumeTasks(ctx context.Context, concurrency int, handle func(context.Context, TaskDelivery)) error {
 	consumer, err := b.tasks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: "worker", AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 1024,
+		Durable: "worker", AckPolicy: jetstream.AckExplicitPolicy, AckWait: taskWait, MaxAckPending: 1024,
 	})
 	if err != nil {
 		return unavailable("consumer worker", err)
