@@ -43,13 +43,13 @@ func (s *devStack) installKeys() error {
 	if _, err := keeper.Init(s.ctx, ""); err != nil {
 		return err
 	}
-	set, err := keys.Load(s.ctx, s.kube, operatorNamespace, keys.OpenKMS)
-	if err != nil {
+	source := keys.InCluster(s.kube, operatorNamespace)
+	var err error
+	if s.busFiles, err = keys.BusFiles(s.ctx, source); err != nil {
 		return err
 	}
-	s.keys = set
-	s.run("keysets", func(ctx context.Context) error { return set.Watch(ctx, s.kube, s.clock, s.log) })
-	return nil
+	s.keys, err = s.openKeys(source)
+	return err
 }
 
 // applySamples applies config/samples by server-side apply, as kubectl does, and returns what it applied.

@@ -9,24 +9,19 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/dashboard"
-	"github.com/kustiq/kustiq/engine/ingest"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 	"github.com/kustiq/kustiq/internal/stripesim"
-	"github.com/kustiq/kustiq/internal/tokenstore"
 	"github.com/kustiq/kustiq/webhookreceiver"
-	"github.com/kustiq/kustiq/worker"
 )
 
 func (s *devStack) startBus() (err error) {
 	s.busServer, err = bus.StartServer(s.ctx, bus.ServerOptions{
-		Dir: filepath.Join(s.opts.dataDir, "bus"), EncryptionKey: s.keys.BusFiles, Logger: s.log,
+		Dir: filepath.Join(s.opts.dataDir, "bus"), EncryptionKey: s.busFiles, Logger: s.log,
 	})
 	if err != nil {
 		return err
@@ -93,20 +88,15 @@ func (s *devStack) startStripe() (err error) {
 }
 
 func (s *devStack) startRoles() error {
-	receiver, err := webhookreceiver.New(webhookreceiver.Options{
-		Bus: s.bus, Vault: s.keys.Bus, Clock: s.clock, Logger: s.log, Metrics: s.metrics,
-	})
+	receiver, err := s.newReceiver(s.bus, s.keys)
 	if err != nil {
 		return err
 	}
-	engine, err := ingest.New(ingest.Options{Bus: s.bus, Store: s.store, Clock: s.clock, Logger: s.log, Metrics: s.metrics})
+	engine, err := s.newEngine(s.bus, s.store)
 	if err != nil {
 		return err
 	}
-	work, err := worker.New(worker.Options{
-		Bus: s.bus, Tokens: tokenstore.New(s.kube, operatorNamespace, s.keys.Tokens), API: s.api,
-		Clock: s.clock, Logger: s.log, Metrics: s.metrics,
-	})
+	work, err := s.newWorker(s.bus, s.kube, operatorNamespace, s.keys, s.api)
 	if err != nil {
 		return err
 	}
@@ -126,20 +116,14 @@ func (s *devStack) startRoles() error {
 }
 
 func (s *devStack) startOperator() error {
-	cfg := controllers.Config{
+	mgr, err := s.newManager(s.cluster.Config, controllers.ManagerOptions(operatorNamespace), controllers.Config{
 		OperatorNamespace: operatorNamespace, InstallationID: "kustiq-dev",
 		Regions: map[string]controllers.Region{devRegion: {
 			ReceiverURL: baseURL(s.listeners.receiver), DashboardURL: baseURL(s.listeners.dashboard), Bus: s.bus,
 		}},
-		API: s.api, TokensVault: s.keys.Tokens, BusVault: s.keys.Bus, Clock: s.clock, Metrics: s.metrics,
-	}
-	options := controllers.ManagerOptions(operatorNamespace)
-	options.Metrics = metricsserver.Options{BindAddress: "0"}
-	mgr, err := ctrl.NewManager(s.cluster.Config, options)
+		API: s.api,
+	}, s.keys)
 	if err != nil {
-		return err
-	}
-	if err := controllers.Setup(mgr, cfg); err != nil {
 		return err
 	}
 	s.run("operator", mgr.Start)

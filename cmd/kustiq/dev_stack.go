@@ -6,17 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,23 +29,21 @@ const (
 	devRegion         = "EU"
 	devRegionToken    = "eu"
 	operatorNamespace = "kustiq-system"
-	stopTimeout       = 10 * time.Second
 )
 
 // devStack is everything that kustiq dev started. Its fields are filled in the order of startStack.
 type devStack struct {
+	*process
 	opts    devOptions
 	started time.Time
-	clock   clock.WithTicker
 	logFile *os.File
-	log     *slog.Logger
-	metrics *prometheus.Registry
 	envMu   sync.Mutex
 
 	listeners devListeners
 	cluster   *devcluster.Cluster
 	kube      client.Client
 	keys      *keys.Set
+	busFiles  []byte
 	busServer *bus.Server
 	bus       *bus.Bus
 	storeDSN  string
@@ -57,16 +51,12 @@ type devStack struct {
 	stripe    *stripesim.Server
 	account   string
 	api       *stripeapi.API
-
-	group *errgroup.Group
-	ctx   context.Context
 }
 
 // startStack starts the parts, each on top of those before it. On an error the parts that did start are still in the
 // returned stack, so that the caller can stop them.
 func startStack(ctx context.Context, opts devOptions) (*devStack, error) {
-	s := &devStack{opts: opts, started: time.Now(), clock: clock.RealClock{}, metrics: prometheus.NewRegistry()}
-	s.group, s.ctx = errgroup.WithContext(ctx)
+	s := &devStack{process: newProcess(ctx, prometheus.NewRegistry()), opts: opts, started: time.Now()}
 	steps := []struct {
 		what string
 		do   func() error
@@ -132,12 +122,8 @@ func (s *devStack) listen() (err error) {
 		if err := onLoopback(l.addr); err != nil {
 			return fmt.Errorf("--%s: %w", l.flag, err)
 		}
-		*l.to, err = net.Listen("tcp", l.addr)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("%s is in use: choose another with --%s, or port 0 for a free one", l.addr, l.flag)
-		}
-		if err != nil {
-			return fmt.Errorf("--%s: %w", l.flag, err)
+		if *l.to, err = listenOn(l.flag, l.addr); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -153,37 +139,6 @@ func onLoopback(addr string) error {
 		return nil
 	}
 	return fmt.Errorf("%s is not a loopback address, and kustiq dev signs everybody in", addr)
-}
-
-func baseURL(l net.Listener) string { return "http://" + l.Addr().String() }
-
-// serve runs an HTTP server until the stack stops.
-func (s *devStack) serve(server *http.Server, l net.Listener) {
-	s.group.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	s.group.Go(func() error {
-		<-s.ctx.Done()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), stopTimeout)
-		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
-			return server.Close()
-		}
-		return nil
-	})
-}
-
-// run keeps a role running; its failure stops the stack.
-func (s *devStack) run(name string, role func(context.Context) error) {
-	s.group.Go(func() error {
-		if err := role(s.ctx); err != nil && !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		return nil
-	})
 }
 
 // stop ends every part in reverse order and waits for it.

@@ -1,7 +1,8 @@
 // Package keys owns the Secret with the installation's keysets: making it, loading it, rotating and pruning what is in
 // it, and sealing tokens anew under a rotated key. It does not know what the bus and the store seal.
 //
-// A rotation has to reach roles that run, and each role reads the Secret on its own every RefreshInterval. So nothing
+// A rotation has to reach roles that run, and each role reads the Secret on its own every RefreshInterval, from the API
+// server or from the folder into which it is mounted. So nothing
 // is sealed with a new key before everybody knows it, and no key is removed while somebody may still seal with it:
 // between two steps that depend on each other lies the settling time.
 package keys
@@ -27,8 +28,9 @@ const (
 const (
 	// RefreshInterval is how often a running role looks for a changed Secret.
 	RefreshInterval = time.Minute
-	// Settling is how long every role has to pick up a change: two looks, of which one may fail, and a margin.
-	Settling = 3 * time.Minute
+	// Settling is how long every role has to pick up a change: kubelet brings it to a mounted folder within about 90 s;
+	// then two looks, of which one may fail, and a margin.
+	Settling = 5 * time.Minute
 )
 
 // Name is the name of a keyset.
@@ -50,6 +52,8 @@ func Names() []Name { return []Name{Tokens, Bus, Identity} }
 var (
 	// ErrNotInstalled says that there is no Secret.
 	ErrNotInstalled = errors.New("keys: the Secret " + SecretName + " does not exist: make it with kustiq keys init")
+	// ErrNoFolder says that the folder into which the Secret is mounted is not there.
+	ErrNoFolder = errors.New("keys: no mounted Secret")
 	// ErrKMS says that the KMS cannot be reached, refuses, or is not one that is supported.
 	ErrKMS = errors.New("keys: KMS")
 	// ErrOtherKMS is returned by Init when the Secret exists and is not wrapped by the key that was asked for.

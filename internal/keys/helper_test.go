@@ -87,9 +87,11 @@ func (w *world) must(err error) {
 	}
 }
 
+func (w *world) source() keys.Source { return keys.InCluster(w.client, namespace) }
+
 func (w *world) load() *keys.Set {
 	w.t.Helper()
-	set, err := keys.Load(w.t.Context(), w.client, namespace, fakeKMS)
+	set, err := keys.Load(w.t.Context(), w.source(), fakeKMS)
 	w.must(err)
 	return set
 }

@@ -19,7 +19,7 @@ import (
 
 func TestInitMakesTheSecretOnce(t *testing.T) {
 	w := newWorld(t, 0)
-	if _, err := keys.Load(t.Context(), w.client, namespace, fakeKMS); !errors.Is(err, keys.ErrNotInstalled) {
+	if _, err := keys.Load(t.Context(), w.source(), fakeKMS); !errors.Is(err, keys.ErrNotInstalled) {
 		t.Errorf("before: %v", err)
 	}
 	w.init("")
@@ -39,8 +39,9 @@ func TestInitMakesTheSecretOnce(t *testing.T) {
 			t.Errorf("%s opens what bus has sealed: %v", name, err)
 		}
 	}
-	if len(set.BusFiles) != 32 || bytes.Equal(set.BusFiles, make([]byte, 32)) {
-		t.Error("bus-files is not 32 random bytes")
+	busFiles, err := keys.BusFiles(t.Context(), w.source())
+	if err != nil || len(busFiles) != 32 || bytes.Equal(busFiles, make([]byte, 32)) {
+		t.Errorf("bus-files is not 32 random bytes: %v", err)
 	}
 }
 
@@ -74,7 +75,7 @@ func TestKeysetsWrappedByAKMSKey(t *testing.T) {
 		secret := w.secret()
 		secret.Data["bus"], secret.Data["tokens"] = secret.Data["tokens"], secret.Data["bus"]
 		w.must(w.client.Update(t.Context(), secret))
-		if _, err := keys.Load(t.Context(), w.client, namespace, fakeKMS); !errors.Is(err, keys.ErrKMS) {
+		if _, err := keys.Load(t.Context(), w.source(), fakeKMS); !errors.Is(err, keys.ErrKMS) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -151,8 +152,8 @@ func TestNothingSaysAKey(t *testing.T) {
 	secret.Data["bus"] = append(bytes.Clone(secret.Data["bus"]), "rest"...)
 	delete(secret.Data, "identity")
 	w.must(w.client.Update(t.Context(), secret))
-	_, loadErr := keys.Load(t.Context(), w.client, namespace, fakeKMS)
-	_, refreshErr := set.Refresh(t.Context(), w.client)
+	_, loadErr := keys.Load(t.Context(), w.source(), fakeKMS)
+	_, refreshErr := set.Refresh(t.Context())
 	_, _, listErr := w.keeper.List(t.Context())
 	for _, err := range []error{loadErr, refreshErr, listErr, w.keeper.Rotate(t.Context(), keys.Names()...)} {
 		if err == nil {

@@ -47,7 +47,7 @@ func TestRotateWaitsUntilRolesKnowTheNewKey(t *testing.T) {
 	w.untilWaiting()
 	w.expect(keys.Tokens, staged)
 
-	if changed, err := running.Refresh(t.Context(), w.client); !changed || err != nil {
+	if changed, err := running.Refresh(t.Context()); !changed || err != nil {
 		t.Fatalf("refresh: %v, %v", changed, err)
 	}
 	w.clock.Step(keys.Settling)

@@ -7,20 +7,19 @@ import (
 	"log/slog"
 
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/internal/vault"
 )
 
-// Set is the installation's keysets, open, as a role holds them. Its vaults stay the same when keysets change.
+// Set is the installation's keysets, open, as a role holds them. Its vaults stay the same when keysets change. A vault
+// that Load was not asked for is nil.
 type Set struct {
 	Tokens, Bus, Identity *vault.Vault
-	// BusFiles are 32 bytes, from which the bus encrypts its files.
-	BusFiles []byte
 
-	namespace string
-	kms       Resolver
-	// version is the resource version of the Secret that the vaults are of.
+	names []Name
+	from  Source
+	kms   Resolver
+	// version is that of the data that the vaults are of.
 	version string
 }
 
@@ -28,53 +27,57 @@ type Set struct {
 func (s *Set) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, s.LogValue()) }
 
 // LogValue names the set without its keys.
-func (s *Set) LogValue() slog.Value { return slog.StringValue("keysets of namespace " + s.namespace) }
+func (s *Set) LogValue() slog.Value { return slog.StringValue("keysets of " + s.from.String()) }
 
-// Load opens the keysets of a namespace. It returns ErrNotInstalled when there are none, and ErrKMS when they cannot be
-// unwrapped. The reader must read past caches.
-func Load(ctx context.Context, from client.Reader, namespace string, kms Resolver) (*Set, error) {
-	secret, err := read(ctx, from, namespace)
+// Load opens the named keysets, or all when none is named. It returns ErrNotInstalled or ErrNoFolder when there are
+// none, and ErrKMS when they cannot be unwrapped.
+func Load(ctx context.Context, from Source, kms Resolver, names ...Name) (*Set, error) {
+	if len(names) == 0 {
+		names = Names()
+	}
+	data, version, err := from.read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	kms = remembering(kms)
-	opened, err := safeOf(ctx, secret.Data, kms)
+	opened, err := safeOf(ctx, data, kms)
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{BusFiles: secret.Data[BusFilesKey], namespace: namespace, kms: kms, version: secret.ResourceVersion}
-	if len(s.BusFiles) != 32 {
-		return nil, fmt.Errorf("keys: %s of the Secret is not 32 bytes long", BusFilesKey)
-	}
-	for name, held := range map[Name]**vault.Vault{Tokens: &s.Tokens, Bus: &s.Bus, Identity: &s.Identity} {
-		serialized, err := opened.take(secret.Data, name)
+	s := &Set{names: names, from: from, kms: kms, version: version}
+	for _, name := range names {
+		serialized, err := opened.take(data, name)
 		if err != nil {
 			return nil, err
 		}
-		if *held, err = vault.Open(serialized); err != nil {
+		if *s.held(name), err = vault.Open(serialized); err != nil {
 			return nil, fmt.Errorf("keys: keyset %s: %w", name, err)
 		}
 	}
 	return s, nil
 }
 
-// Refresh takes over what has changed in the Secret since the last time. A keyset that cannot be read, or is another
-// one altogether, is an error; the one in use then stays, and the next Refresh tries again. It must not run twice at
-// once.
-func (s *Set) Refresh(ctx context.Context, from client.Reader) (changed bool, err error) {
-	secret, err := read(ctx, from, s.namespace)
-	if err != nil || secret.ResourceVersion == s.version {
+// held is the field of a keyset.
+func (s *Set) held(name Name) **vault.Vault {
+	return map[Name]**vault.Vault{Tokens: &s.Tokens, Bus: &s.Bus, Identity: &s.Identity}[name]
+}
+
+// Refresh takes over what has changed since the last time. A keyset that cannot be read, or is another one altogether,
+// is an error; the one in use then stays, and the next Refresh tries again. It must not run twice at once.
+func (s *Set) Refresh(ctx context.Context) (changed bool, err error) {
+	data, version, err := s.from.read(ctx)
+	if err != nil || version == s.version {
 		return false, err
 	}
-	opened, err := safeOf(ctx, secret.Data, s.kms)
+	opened, err := safeOf(ctx, data, s.kms)
 	if err != nil {
 		return false, err
 	}
 	var errs []error
-	for name, held := range map[Name]*vault.Vault{Tokens: s.Tokens, Bus: s.Bus, Identity: s.Identity} {
-		serialized, err := opened.take(secret.Data, name)
+	for _, name := range s.names {
+		serialized, err := opened.take(data, name)
 		if err == nil {
-			err = held.Reload(serialized)
+			err = (*s.held(name)).Reload(serialized)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("keys: refresh keyset %s: %w", name, err))
@@ -83,12 +86,12 @@ func (s *Set) Refresh(ctx context.Context, from client.Reader) (changed bool, er
 	if len(errs) > 0 {
 		return false, errors.Join(errs...)
 	}
-	s.version = secret.ResourceVersion
+	s.version = version
 	return true, nil
 }
 
 // Watch calls Refresh every RefreshInterval until the context ends, and logs what came of it.
-func (s *Set) Watch(ctx context.Context, from client.Reader, c clock.WithTicker, log *slog.Logger) error {
+func (s *Set) Watch(ctx context.Context, c clock.WithTicker, log *slog.Logger) error {
 	ticker := c.NewTicker(RefreshInterval)
 	defer ticker.Stop()
 	for {
@@ -97,7 +100,7 @@ func (s *Set) Watch(ctx context.Context, from client.Reader, c clock.WithTicker,
 			return nil
 		case <-ticker.C():
 		}
-		changed, err := s.Refresh(ctx, from)
+		changed, err := s.Refresh(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil

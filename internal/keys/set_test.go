@@ -22,11 +22,11 @@ func TestRefresh(t *testing.T) {
 	w := newWorld(t, 0)
 	w.init("")
 	set := w.load()
-	if changed, err := set.Refresh(t.Context(), w.client); changed || err != nil {
+	if changed, err := set.Refresh(t.Context()); changed || err != nil {
 		t.Errorf("nothing has changed: %v, %v", changed, err)
 	}
 	w.must(w.keeper.Rotate(t.Context(), keys.Tokens))
-	if changed, err := set.Refresh(t.Context(), w.client); !changed || err != nil {
+	if changed, err := set.Refresh(t.Context()); !changed || err != nil {
 		t.Errorf("rotated: %v, %v", changed, err)
 	}
 	sealed, err := set.Tokens.Seal([]byte("a"), "c")
@@ -45,13 +45,13 @@ func TestRefreshKeepsWhatItHasWhenTheSecretIsOverwritten(t *testing.T) {
 	w.must(err)
 	secret := w.secret()
 	w.must(w.client.Delete(t.Context(), secret))
-	if _, err := set.Refresh(t.Context(), w.client); !errors.Is(err, keys.ErrNotInstalled) {
+	if _, err := set.Refresh(t.Context()); !errors.Is(err, keys.ErrNotInstalled) {
 		t.Errorf("deleted: %v", err)
 	}
 	w.init("")
 	w.must(w.keeper.Rotate(t.Context(), keys.Names()...)) // the fake client counts versions from 1 again
 	for range 2 {
-		if changed, err := set.Refresh(t.Context(), w.client); changed || !errors.Is(err, vault.ErrUnrelated) {
+		if changed, err := set.Refresh(t.Context()); changed || !errors.Is(err, vault.ErrUnrelated) {
 			t.Errorf("overwritten: %v, %v", changed, err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestWatchPicksUpARotation(t *testing.T) {
 	ended := make(chan error, 1)
 	told := make(chan string, 8)
 	log := slog.New(&messages{told})
-	go func() { ended <- set.Watch(ctx, w.client, w.clock, log) }()
+	go func() { ended <- set.Watch(ctx, w.clock, log) }()
 	w.untilWaiting()
 	w.must(w.keeper.Rotate(t.Context(), keys.Bus))
 	w.clock.Step(keys.RefreshInterval)
