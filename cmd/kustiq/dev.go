@@ -145,7 +145,7 @@ func claimDataDir(dir string) (release func(), err error) {
 	if _, err := os.Stat(filepath.Join(dir, marker)); err != nil && len(entries) > 0 {
 		return nil, fmt.Errorf("%s holds files that kustiq dev did not make: choose another --data-dir", dir)
 	}
-	release, err = lockFile(filepath.Join(dir, marker))
+	release, err = lockFile(filepath.Join(dir, marker), "kustiq dev")
 	if err != nil {
 		return nil, err
 	}

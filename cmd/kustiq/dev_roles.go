@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -126,13 +125,5 @@ func (s *devStack) startOperator() error {
 	if err != nil {
 		return err
 	}
-	s.run("operator", mgr.Start)
-	synced := make(chan bool, 1)
-	go func() { synced <- mgr.GetCache().WaitForCacheSync(s.ctx) }()
-	select {
-	case <-s.ctx.Done():
-		return context.Cause(s.ctx)
-	case <-synced:
-		return nil
-	}
+	return s.runManager(mgr)
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"slices"
 	"text/tabwriter"
@@ -10,17 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	kubeconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 
-	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/internal/keys"
 )
 
 // keysFlags are those of every keys command.
 type keysFlags struct {
-	namespace string
-	settling  time.Duration
+	cluster  clusterFlags
+	settling time.Duration
 }
 
 func newKeysCommand() *cobra.Command {
@@ -32,9 +27,7 @@ func newKeysCommand() *cobra.Command {
 
 They are in the Secret ` + keys.SecretName + ` of the operator's namespace. Key material is never printed.`,
 	}
-	cmd.PersistentFlags().StringVarP(&flags.namespace, "namespace", "n", operatorNamespace, "the operator's namespace")
-	// controller-runtime reads the value itself.
-	cmd.PersistentFlags().AddGoFlag(flag.CommandLine.Lookup(kubeconfig.KubeconfigFlagName))
+	flags.cluster.add(cmd.PersistentFlags())
 	cmd.AddCommand(newKeysInitCommand(&flags), newKeysRotateCommand(&flags),
 		newKeysListCommand(&flags), newKeysPruneCommand(&flags))
 	return cmd
@@ -139,19 +132,11 @@ func (f *keysFlags) addSettling(cmd *cobra.Command) {
 }
 
 func (f *keysFlags) keeper(cmd *cobra.Command) (*keys.Keeper, error) {
-	if f.namespace == "" {
-		return nil, errors.New("--namespace is empty")
-	}
-	config, err := kubeconfig.GetConfig()
+	kube, _, err := f.cluster.connect()
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w", err)
+		return nil, err
 	}
-	config.QPS, config.Burst = 100, 200 // three requests a token, of which there may be thousands
-	kube, err := client.New(config, client.Options{Scheme: controllers.Scheme()})
-	if err != nil {
-		return nil, fmt.Errorf("connect to the cluster: %w", err)
-	}
-	return keys.New(kube, f.namespace, keys.Options{
+	return keys.New(kube, f.cluster.namespace, keys.Options{
 		KMS: keys.OpenKMS, Clock: clock.RealClock{}, Settling: f.settling,
 		Progress: func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) },
 	}), nil

@@ -32,5 +32,6 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newDevCommand(), newControlPlaneCommand(), newClassifyCommand(), newScoreCommand(), newKeysCommand())
+	root.AddCommand(newBusCommand(), newReceiverCommand(), newEngineCommand(), newWorkerCommand(), newOperatorCommand())
 	return root
 }

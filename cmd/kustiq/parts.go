@@ -62,3 +62,16 @@ func (p *process) newManager(
 	cfg.TokensVault, cfg.BusVault, cfg.Clock, cfg.Metrics = set.Tokens, set.Bus, p.clock, p.metrics
 	return mgr, controllers.Setup(mgr, cfg)
 }
+
+// runManager returns when the operator knows what there is in the cluster.
+func (p *process) runManager(mgr ctrl.Manager) error {
+	p.run("operator", mgr.Start)
+	synced := make(chan bool, 1)
+	go func() { synced <- mgr.GetCache().WaitForCacheSync(p.ctx) }()
+	select {
+	case <-p.ctx.Done():
+		return context.Cause(p.ctx)
+	case <-synced:
+		return nil
+	}
+}
