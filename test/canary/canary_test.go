@@ -67,7 +67,7 @@ func (d *dev) lookedEverywhere(t *testing.T, left []piece) {
 	g.Expect(holding(left, "stripe-spoiled")).To(ContainElement(HavePrefix("data/etcd/")), "etcd does not know a connection")
 	g.Expect(holding(left, "a genuine event cannot be decoded")).To(ConsistOf("data/logs/kustiq.log"))
 	g.Expect(holding(left, `"level":"DEBUG`)).To(ContainElement("data/logs/kustiq.log"), "the log is not at its most verbose")
-	g.Expect(holding(left, "a genuine event cannot be classified")).To(ConsistOf("data/logs/kustiq.log"))
+	g.Expect(holding(left, "a genuine event cannot be read and is listed as failed")).To(ConsistOf("data/logs/kustiq.log"))
 	// Signals pass over the bus, persons and all, and are gone when they are processed. What stays there are routes, which
 	// name the account: without encryption they could be read, and so could signals in passing.
 	blocks := slices.DeleteFunc(slices.Clone(left), func(p piece) bool {

@@ -210,6 +210,7 @@ func (d *dev) answers(t *testing.T, customers []string) (pieces []piece) {
 		}
 	}
 	ask("/counts")
+	ask("/failed")
 	for _, customer := range customers {
 		ask("/customers/" + customer)
 	}
