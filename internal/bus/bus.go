@@ -20,7 +20,7 @@ var ErrUnavailable = errors.New("bus: unavailable")
 
 const (
 	// partitions spread workspaces over subjects. Those of the surplus and backfill streams are consumed by turns, so that
-	// one workspace's flood or history holds up few others.
+	// one workspace's flood or history holds up few others. Messages of one partition are written together.
 	partitions = 16
 	// duplicateWindow is how long JetStream itself knows a message id again; the store's ledger takes over from there.
 	duplicateWindow = 10 * time.Minute
@@ -158,12 +158,15 @@ func (b *Bus) subject(tokens ...string) string {
 	return "kustiq." + b.region + "." + strings.Join(tokens, ".")
 }
 
-// signalSubject names a workspace's partition and the workspace. A dot separates tokens and no Kubernetes name has an
-// underscore, so the replacement is one to one.
+// signalSubject is that of a workspace's partition.
 func (b *Bus) signalSubject(c class, workspace string) string {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(workspace))
-	return b.subject(string(c), strconv.Itoa(int(hash.Sum32()%partitions)), strings.ReplaceAll(workspace, ".", "_"))
+	return b.partition(c, int(hash.Sum32()%partitions))
+}
+
+func (b *Bus) partition(c class, number int) string {
+	return b.subject(string(c), strconv.Itoa(number))
 }
 
 // unavailable marks an error of the bus itself, so that callers can tell it from a bad message.

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// A bundle is one entry of a stream with several messages of one workspace, which cost one write and one sync together.
+// A bundle is one entry of a stream with several messages of one partition, which cost one write and one sync together.
 const (
 	// bundleMessages and bundleBytes bound it: small enough that a batch of the engine is not much more than it asked for.
 	bundleMessages = 64

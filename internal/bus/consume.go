@@ -150,7 +150,7 @@ func (b *Bus) feed(ctx context.Context, c class, size int) (<-chan fetched, erro
 	if c != classLive {
 		filters = nil
 		for p := range partitions {
-			filters = append(filters, b.subject(string(c), strconv.Itoa(p), ">"))
+			filters = append(filters, b.partition(c, p))
 		}
 	}
 	out := make(chan fetched)

@@ -12,7 +12,7 @@ import (
 )
 
 // PublishLive returns when the message is on disk (and replicated), and says whether the bus is known to have had it
-// before. Messages of one workspace that come at the same time are written together. It fails with ErrUnavailable when
+// before. Messages that come at the same time are written together. It fails with ErrUnavailable when
 // the bus is down, full, or slower than what comes.
 func (b *Bus) PublishLive(ctx context.Context, m Message) (duplicate bool, err error) {
 	data, err := encode(m)
