@@ -14,7 +14,8 @@ func payloadOf(b *testing.B, eventType, object string, size int) []byte {
 	b.Helper()
 	var filler strings.Builder
 	for n := 0; ; n++ {
-		raw := event(eventType, strings.TrimSuffix(object, "}")+filler.String()+"}", "")
+		raw := fmt.Sprintf(`{"id":"evt_1","object":"event","api_version":"2023-10-16","created":1700000000,"data":{"object":%s},`+
+			`"livemode":true,"pending_webhooks":1,"request":{"id":null},"type":%q}`, strings.TrimSuffix(object, "}")+filler.String()+"}", eventType)
 		var out bytes.Buffer
 		if err := json.Indent(&out, []byte(raw), "", "  "); err != nil {
 			b.Fatal(err)

@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -74,25 +75,54 @@ var (
 // envelope of an event whose data cannot be read, else nil.
 func DecodeEvent(body []byte) (*Event, error) {
 	e := &Event{}
-	var env envelope
+	env := envelope{ahead: typeAhead(body)}
 	if err := decode(body, func(s *scanner) { env.read(e, s) }); err != nil {
 		return nil, fmt.Errorf("decode event: %w", err)
 	}
 	if e.ID == "" || e.Type == "" || e.Created <= 0 || (env.kind != "" && env.kind != "event") {
 		return nil, fmt.Errorf("decode event: not a Stripe event: %w", ErrIncomplete)
 	}
-	if err := e.project(body, env); err != nil {
-		only := &Event{ID: e.ID, Type: e.Type, Account: e.Account, Created: e.Created, Livemode: e.Livemode, APIVersion: e.APIVersion}
-		return only, fmt.Errorf("decode event data: %w", err)
+	err := env.shape
+	if e.Type != env.ahead {
+		*e = e.bare()
+		err = e.project(body, env)
+	} else if err == nil && env.object.empty() && e.target(e.Type) != nil {
+		err = ErrIncomplete
+	}
+	if err != nil {
+		*e = e.bare()
+		return e, fmt.Errorf("decode event data: %w", err)
 	}
 	return e, nil
 }
 
-// envelope is what is around an event's data, and where that is: Stripe writes it before the type that tells what is to
-// be read of it.
+// bare is the envelope alone.
+func (e *Event) bare() Event {
+	return Event{ID: e.ID, Type: e.Type, Account: e.Account, Created: e.Created, Livemode: e.Livemode, APIVersion: e.APIVersion}
+}
+
+// typeAhead is the event's type, read from where Stripe writes it: behind the data, of which it tells what to read. It
+// may be wrong, where somebody else writes in another order.
+func typeAhead(body []byte) (eventType string) {
+	const key = `"type"`
+	at := bytes.LastIndex(body, []byte(key))
+	if at < 0 {
+		return ""
+	}
+	s := scanner{raw: body, at: at + len(key)}
+	s.expect(':')
+	s.word(&eventType)
+	return eventType
+}
+
+// envelope is what is around an event's data, and where that is, for when it was not read on the way.
 type envelope struct {
-	kind             string
+	kind string
+	// ahead is the type by which the data was read.
+	ahead            string
 	object, previous span
+	// shape is what was wrong with the data.
+	shape error
 }
 
 func (env *envelope) read(e *Event, s *scanner) {
@@ -113,48 +143,79 @@ func (env *envelope) read(e *Event, s *scanner) {
 		case "api_version":
 			s.word(&e.APIVersion)
 		case "data":
-			env.readData(s)
+			env.readData(e, s)
 		default:
 			s.skip()
 		}
 	})
 }
 
-func (env *envelope) readData(s *scanner) {
+func (env *envelope) readData(e *Event, s *scanner) {
 	s.object(func(key []byte) {
 		switch string(key) {
 		case "object":
-			env.object = s.value()
+			env.object = env.part(s, e.target(env.ahead))
 		case "previous_attributes":
-			env.previous = s.value()
+			env.previous = env.part(s, e.before(env.ahead))
 		default:
 			s.skip()
 		}
 	})
 }
 
-// project reads the event's object into the narrow struct of its type; other types are left unread.
-func (e *Event) project(body []byte, env envelope) error {
-	var read func(*scanner)
-	switch e.Type {
+// part reads a part of the data and keeps what is wrong with it apart: it may have been read as what it is not.
+func (env *envelope) part(s *scanner, read func(*scanner)) span {
+	if read == nil {
+		return s.value()
+	}
+	s.peek()
+	from, outside := s.at, s.shape
+	s.shape = nil
+	read(s)
+	if env.shape == nil {
+		env.shape = s.shape
+	}
+	s.shape = outside
+	return span{from: from, to: s.at}
+}
+
+// target makes the narrow struct of a type and returns what reads it; nil for types whose object is left unread.
+func (e *Event) target(eventType string) func(*scanner) {
+	switch eventType {
 	case eventCustomerCreated, eventCustomerUpdated:
 		e.customer = new(customerObject)
-		read = e.customer.read
+		return e.customer.read
 	case eventInvoiceFinalized, eventPaymentFailed, eventPaymentSucceeded:
 		e.invoice = new(invoiceObject)
-		read = e.invoice.read
+		return e.invoice.read
 	case eventSubscriptionUpdated, eventSubscriptionPaused, eventSubscriptionResumed, eventSubscriptionDeleted:
 		e.subscription = new(subscriptionObject)
-		read = e.subscription.read
+		return e.subscription.read
 	case eventDisputeCreated:
 		e.dispute = new(disputeObject)
-		read = e.dispute.read
+		return e.dispute.read
 	case "charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.updated":
 		e.charge = new(chargeObject) // for ChargeOwner only
-		read = e.charge.read
+		return e.charge.read
 	case eventAccountDeauthorized:
-		read = func(s *scanner) { s.member("id", func() { s.text(&e.Application) }) }
-	default:
+		return func(s *scanner) { s.member("id", func() { s.text(&e.Application) }) }
+	}
+	return nil
+}
+
+// before is target for the attributes before an update.
+func (e *Event) before(eventType string) func(*scanner) {
+	if eventType != eventSubscriptionUpdated {
+		return nil
+	}
+	e.previous = new(previousAttributes)
+	return e.previous.read
+}
+
+// project reads data that was passed over, or read as something else.
+func (e *Event) project(body []byte, env envelope) error {
+	read := e.target(e.Type)
+	if read == nil {
 		return nil
 	}
 	if env.object.empty() {
@@ -163,11 +224,10 @@ func (e *Event) project(body []byte, env envelope) error {
 	if err := within(body, env.object, read); err != nil {
 		return err
 	}
-	if e.Type != eventSubscriptionUpdated || env.previous.empty() {
+	if read = e.before(e.Type); read == nil || env.previous.empty() {
 		return nil
 	}
-	e.previous = new(previousAttributes)
-	return within(body, env.previous, e.previous.read)
+	return within(body, env.previous, read)
 }
 
 // ChargeOwner tells which customer an event's charge belongs to, when the event says so. A dispute names only its

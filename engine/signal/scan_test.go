@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -73,6 +74,30 @@ func TestKeysAreMatchedByWhatTheyMean(t *testing.T) {
 	e, err := DecodeEvent([]byte(`{"\u0069d":"evt_1","type":"customer.created","created":1,"ID":"evt_2","data":{"object":{"id":"cus_1","id":"cus_2"}}}`))
 	if err != nil || e.ID != "evt_1" || e.customer.ID != "cus_2" {
 		t.Errorf("%+v, %v: want the escaped key, not the one in capitals, and the last of two", e, err)
+	}
+}
+
+// TestTheOrderOfAnEventDoesNotMatter writes the type before, behind and within the data.
+func TestTheOrderOfAnEventDoesNotMatter(t *testing.T) {
+	invoice := `{"id":"in_1","object":"invoice","customer":"cus_1","attempt_count":2,"lines":{"data":[{"type":"customer.created"}]}}`
+	var first *Event
+	for _, body := range []string{
+		`{"id":"evt_1","created":1,"data":{"object":` + invoice + `},"type":"invoice.payment_failed"}`,
+		`{"type":"invoice.payment_failed","id":"evt_1","created":1,"data":{"object":` + invoice + `}}`,
+		`{"data":{"object":` + invoice + `},"type":"invoice.payment_failed","id":"evt_1","created":1,"x":{"type":"charge.dispute.created"}}`,
+		`{"data":{"object":` + invoice + `},"type":"invoice.payment_failed","id":"evt_1","created":1,"x":{"type":7}}`,
+		`{"data":{"object":` + invoice + `},"type":"invoice.payment_failed","id":"evt_1","created":1,"x":"\"type\":"}`,
+	} {
+		e, err := DecodeEvent([]byte(body))
+		if err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if first == nil {
+			first = e
+		}
+		if !reflect.DeepEqual(e, first) {
+			t.Errorf("%s:\n%+v", body, e)
+		}
 	}
 }
 
