@@ -20,8 +20,9 @@ var ErrUnavailable = errors.New("bus: unavailable")
 
 const (
 	// partitions spread workspaces over subjects. Those of the surplus and backfill streams are consumed by turns, so that
-	// one workspace's flood or history holds up few others. Messages of one partition are written together.
-	partitions = 16
+	// one workspace's flood or history holds up few others. Messages of one partition are written together: with more
+	// partitions bundles are smaller and syncs more.
+	partitions = 8
 	// duplicateWindow is how long JetStream itself knows a message id again; the store's ledger takes over from there.
 	duplicateWindow = 10 * time.Minute
 	// signalAge bounds how long an engine may be away: Stripe itself keeps retrying for 3 days.
@@ -92,7 +93,7 @@ func Open(ctx context.Context, opts Options) (*Bus, error) {
 	if b.clock == nil {
 		b.clock = clock.RealClock{}
 	}
-	b.live, b.shares = newCommitter(b.writeBundle), newShares(b.clock)
+	b.live, b.shares = newCommitter(b.writeBundle, b.clock), newShares(b.clock)
 	if err := b.setUp(ctx); err != nil {
 		conn.Close()
 		return nil, err

@@ -6,6 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // A bundle is one entry of a stream with several messages of one partition, which cost one write and one sync together.
@@ -34,6 +37,7 @@ type write func(ctx context.Context, subject string, bundle []encoded) (duplicat
 // comes for that subject waits for the next. A message that comes alone is written at once.
 type committer struct {
 	write write
+	clock clock.PassiveClock
 
 	mu      sync.Mutex
 	queues  map[string]*queue
@@ -45,17 +49,21 @@ type queue struct{ waiting []*commit }
 
 type commit struct {
 	encoded
-	done chan struct{}
+	// since is when it began to wait.
+	since time.Time
+	done  chan struct{}
 	// duplicate and err are set before done is closed.
 	duplicate bool
 	err       error
 }
 
-func newCommitter(w write) *committer { return &committer{write: w, queues: map[string]*queue{}} }
+func newCommitter(w write, c clock.PassiveClock) *committer {
+	return &committer{write: w, clock: c, queues: map[string]*queue{}}
+}
 
 // commit returns when the message is durable, or when ctx ends; then it may still become so.
 func (c *committer) commit(ctx context.Context, subject string, m encoded) (duplicate bool, err error) {
-	own := &commit{encoded: m, done: make(chan struct{})}
+	own := &commit{encoded: m, since: c.clock.Now(), done: make(chan struct{})}
 	c.mu.Lock()
 	if c.waiting >= waitingMessages {
 		c.mu.Unlock()
@@ -88,16 +96,25 @@ func (c *committer) empty(ctx context.Context, subject string, q *queue) {
 		if len(bundle) == 0 {
 			return
 		}
-		messages := make([]encoded, len(bundle))
-		for i, own := range bundle {
-			messages[i] = own.encoded
+		var duplicate bool
+		// The first has waited longest. After the time of one write its sender should try again elsewhere, or later.
+		err := unavailable("publish", errSaturated)
+		if c.clock.Since(bundle[0].since) < publishTimeout {
+			duplicate, err = c.writeAll(ctx, subject, bundle)
 		}
-		duplicate, err := c.write(ctx, subject, messages)
 		for _, own := range bundle {
 			own.duplicate, own.err = duplicate, err
 			close(own.done)
 		}
 	}
+}
+
+func (c *committer) writeAll(ctx context.Context, subject string, bundle []*commit) (duplicate bool, err error) {
+	messages := make([]encoded, len(bundle))
+	for i, own := range bundle {
+		messages[i] = own.encoded
+	}
+	return c.write(ctx, subject, messages)
 }
 
 // take removes the next bundle, or the queue itself when it is empty.

@@ -38,7 +38,7 @@ func queued(t *testing.T, c *committer, n int) {
 
 func TestWhatComesDuringAWriteIsWrittenTogether(t *testing.T) {
 	s := newSlow()
-	c := newCommitter(s.write)
+	c := newCommitter(s.write, clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)))
 	var group sync.WaitGroup
 	failed := make(chan error, 4)
 	commit := func(id string) {
@@ -86,7 +86,7 @@ func TestBundlesAreBounded(t *testing.T) {
 		"never empty": {2, bundleBytes + 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCommitter(nil)
+			c := newCommitter(nil, clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)))
 			q := &queue{}
 			for range tc.messages {
 				q.waiting = append(q.waiting, &commit{encoded: encoded{data: make([]byte, tc.size)}})
@@ -100,7 +100,7 @@ func TestBundlesAreBounded(t *testing.T) {
 
 func TestACallerThatLeavesTakesNobodyAlong(t *testing.T) {
 	s := newSlow()
-	c := newCommitter(s.write)
+	c := newCommitter(s.write, clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)))
 	ctx, leave := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	go func() { _, err := c.commit(ctx, "a", encoded{id: "1"}); left <- err }()
@@ -121,10 +121,30 @@ func TestACallerThatLeavesTakesNobodyAlong(t *testing.T) {
 }
 
 func TestASaturatedBusRefuses(t *testing.T) {
-	c := newCommitter(nil)
+	c := newCommitter(nil, clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)))
 	c.waiting = waitingMessages
 	if _, err := c.commit(t.Context(), "a", encoded{}); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errSaturated) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhoHasWaitedTooLongIsRefused(t *testing.T) {
+	s := newSlow()
+	clock := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
+	c := newCommitter(s.write, clock)
+	written, waited := make(chan error, 1), make(chan error, 1)
+	commit := func(answer chan error) { _, err := c.commit(t.Context(), "a", encoded{}); answer <- err }
+	go commit(written)
+	<-s.begun
+	go commit(waited)
+	queued(t, c, 1)
+	clock.SetTime(clock.Now().Add(publishTimeout))
+	s.end <- nil
+	if err := <-written; err != nil {
+		t.Errorf("the one that was written: %v", err)
+	}
+	if err := <-waited; !errors.Is(err, errSaturated) {
+		t.Errorf("the one that waited: %v", err)
 	}
 }
 

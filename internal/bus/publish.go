@@ -23,8 +23,6 @@ func (b *Bus) PublishLive(ctx context.Context, m Message) (duplicate bool, err e
 	if b.shares.exceeded(m.Workspace) {
 		class = classSurplus
 	}
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
 	return b.live.commit(ctx, b.signalSubject(class, m.Workspace), data)
 }
 
