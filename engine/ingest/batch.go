@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
@@ -29,6 +32,7 @@ type change struct {
 	record  *store.CustomerRecord
 	account string
 	signals []signal.Signal
+	state   *scoring.State
 	// receivedAtMs is the earliest receipt among the live messages; 0 without one.
 	receivedAtMs int64
 }
@@ -134,7 +138,8 @@ func dropKnownSignals(ctx context.Context, tx *store.Tx, messages []item, r *res
 	return changes, nil
 }
 
-// score folds the changes into their customers, saves them and returns what it saved.
+// score folds the changes into their customers, saves them and returns what it saved. Customers are worked on side by
+// side; the transaction is not.
 func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.CustomerKey]*change, now time.Time) (
 	[]*store.CustomerRecord, error,
 ) {
@@ -146,29 +151,57 @@ func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.Cust
 	if err != nil {
 		return nil, err
 	}
-	states := make(map[store.CustomerKey]*scoring.State, len(keys))
-	var rebuild []store.CustomerKey
+	all := make([]*change, 0, len(keys))
 	for key, c := range changes {
 		c.record = records[key]
 		c.record.Account = cmp.Or(c.record.Account, c.account)
-		if states[key] = e.advance(c); states[key] == nil {
-			rebuild = append(rebuild, key)
-		}
+		all = append(all, c)
 	}
-	if err := e.rebuild(ctx, tx, rebuild, states); err != nil {
+	_ = sideBySide(all, func(c *change) error {
+		c.state = e.advance(c)
+		return nil
+	})
+	if err := e.rebuild(ctx, tx, changes); err != nil {
 		return nil, err
 	}
-	save := make([]*store.CustomerRecord, 0, len(keys))
-	for key, c := range changes {
+	saved := make([]*store.CustomerRecord, len(all))
+	for i, c := range all {
+		saved[i] = c.record
 		if c.receivedAtMs > 0 {
 			c.record.FreshnessMs = max(0, now.UnixMilli()-c.receivedAtMs)
 		}
-		if err := e.evaluate(c.record, states[key], now); err != nil {
-			return nil, err
-		}
-		save = append(save, c.record)
 	}
-	return save, tx.SaveCustomers(ctx, save)
+	return saved, e.save(ctx, tx, all, now)
+}
+
+// save evaluates customers by their states and stores them.
+func (e *Engine) save(ctx context.Context, tx *store.Tx, all []*change, now time.Time) error {
+	err := sideBySide(all, func(c *change) error { return e.evaluate(c.record, c.state, now) })
+	if err != nil {
+		return err
+	}
+	records := make([]*store.CustomerRecord, len(all))
+	for i, c := range all {
+		records[i] = c.record
+	}
+	return tx.SaveCustomers(ctx, records)
+}
+
+// sideBySide does something with each change, on all cores when there are enough, and returns the first error.
+func sideBySide(all []*change, do func(*change) error) error {
+	const enough = 16 // below it, starting a goroutine takes longer than it saves
+	var group errgroup.Group
+	for part := range slices.Chunk(all, max(enough, len(all)/runtime.GOMAXPROCS(0)+1)) {
+		group.Go(func() error {
+			for _, c := range part {
+				if err := do(c); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // advance is the fast path: it applies the signals to the stored state. nil means that the state must be rebuilt,
@@ -210,8 +243,14 @@ func withoutPersons(signals []signal.Signal) []signal.Signal {
 	return out
 }
 
-// rebuild folds customers from all their stored signals.
-func (e *Engine) rebuild(ctx context.Context, tx *store.Tx, keys []store.CustomerKey, states map[store.CustomerKey]*scoring.State) error {
+// rebuild folds those customers from all their stored signals that have no state yet.
+func (e *Engine) rebuild(ctx context.Context, tx *store.Tx, changes map[store.CustomerKey]*change) error {
+	var keys []store.CustomerKey
+	for key, c := range changes {
+		if c.state == nil {
+			keys = append(keys, key)
+		}
+	}
 	if len(keys) == 0 {
 		return nil
 	}
@@ -221,7 +260,7 @@ func (e *Engine) rebuild(ctx context.Context, tx *store.Tx, keys []store.Custome
 	}
 	for _, key := range keys {
 		err := e.guard(func() error {
-			states[key] = scoring.Fold(stored[key])
+			changes[key].state = scoring.Fold(stored[key])
 			return nil
 		})
 		if err != nil {

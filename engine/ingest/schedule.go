@@ -118,27 +118,19 @@ func (e *Engine) rescore(ctx context.Context, tx *store.Tx, keys []store.Custome
 	if err != nil {
 		return err
 	}
-	states := make(map[store.CustomerKey]*scoring.State, len(keys))
-	var rebuild []store.CustomerKey
+	changes := make(map[store.CustomerKey]*change, len(keys))
+	all := make([]*change, 0, len(keys))
 	for _, key := range keys {
-		s := &scoring.State{}
-		if json.Unmarshal(records[key].State, s) != nil {
-			rebuild = append(rebuild, key)
-			continue
+		c := &change{record: records[key]}
+		if state := (&scoring.State{}); json.Unmarshal(c.record.State, state) == nil {
+			c.state = state
 		}
-		states[key] = s
+		changes[key], all = c, append(all, c)
 	}
-	if err := e.rebuild(ctx, tx, rebuild, states); err != nil {
+	if err := e.rebuild(ctx, tx, changes); err != nil {
 		return err
 	}
-	save := make([]*store.CustomerRecord, 0, len(keys))
-	for _, key := range keys {
-		if err := e.evaluate(records[key], states[key], now); err != nil {
-			return err
-		}
-		save = append(save, records[key])
-	}
-	return tx.SaveCustomers(ctx, save)
+	return e.save(ctx, tx, all, now)
 }
 
 // prune forgets old event ids once a day.

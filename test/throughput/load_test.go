@@ -152,23 +152,35 @@ func exchange(c net.Conn, answers *bufio.Reader, request []byte) (status int, er
 
 func accountOf(n int) string { return fmt.Sprintf("acct_%03d", n) }
 
-// customerOf is one of 5,000, or the event's own when it is a sample.
+// customers of all accounts together.
+const customers = 5000
+
+// sampled says whether event n has a customer of its own.
+func (l load) sampled(n int) bool { return l.Sample > 0 && n%l.Sample == 0 }
+
 func (l load) customerOf(n int) string {
-	if l.Sample > 0 && n%l.Sample == 0 {
+	if l.sampled(n) {
 		return fmt.Sprintf("cus_sample_%d", n)
 	}
-	return fmt.Sprintf("cus_%d", n%5000)
+	return fmt.Sprintf("cus_%d", n%customers)
 }
 
-// request is event n as Stripe would post it: a payment that failed, with an invoice of three lines.
+// request is event n as Stripe would post it, with an invoice of three lines: by turns, a customer's payment fails and
+// is made good.
 func (l load) request(n int) []byte {
 	now := time.Now().Unix()
+	kind, attempt, paid, invoice := "invoice.payment_failed", 1, 0, n
+	if n/customers%2 == 1 && !l.sampled(n) {
+		kind, attempt, paid, invoice = "invoice.payment_succeeded", 2, 4900, n-customers
+	}
 	var lines []string
 	for i := range 3 {
 		lines = append(lines, fmt.Sprintf(lineJSON, i, n, i, now-86400, now+29*86400, i))
 	}
-	body := fmt.Sprintf(eventJSON, n, accountOf(n%l.Accounts), now, n, l.customerOf(n), now-3600, now-86400, now+29*86400,
-		now+3*86400, strings.Join(lines, ","))
+	// A second lies between any two events, or ids would have to tell their order.
+	created := now - int64(l.Events-n)
+	body := fmt.Sprintf(eventJSON, n, accountOf(n%l.Accounts), created, invoice, paid, attempt, l.customerOf(n), now-3600, now-86400, now+29*86400,
+		now+3*86400, strings.Join(lines, ","), kind)
 	mac := hmac.New(sha256.New, []byte(l.Secret))
 	fmt.Fprintf(mac, "%d.%s", now, body)
 	var out bytes.Buffer

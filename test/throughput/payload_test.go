@@ -16,11 +16,11 @@ const (
       "account_country": "DE",
       "account_name": "Example GmbH",
       "amount_due": 4900,
-      "amount_paid": 0,
+      "amount_paid": %d,
       "amount_remaining": 4900,
       "amount_shipping": 0,
       "application": null,
-      "attempt_count": 1,
+      "attempt_count": %d,
       "attempted": true,
       "auto_advance": true,
       "automatic_tax": {
@@ -121,7 +121,7 @@ const (
     "id": null,
     "idempotency_key": null
   },
-  "type": "invoice.payment_failed"
+  "type": "%s"
 }`
 
 	lineJSON = `{
