@@ -16,7 +16,7 @@ import (
 )
 
 // maxBatch bounds one transaction: large enough to spread a sync to disk, small enough to end within a try's time.
-const maxBatch = 500
+const maxBatch = 1000
 
 // Options of an Engine. Model may be nil, which stands for PriorModel; everything else is required.
 type Options struct {
