@@ -22,16 +22,18 @@ func newClassifyCommand() *cobra.Command {
 		Long: `Print the signals that Kustiq takes from raw Stripe events of one account, in the order in which they count.
 
 The input holds one event a line; a file with one pretty-printed event, an array, or a Stripe list of events is read
-too. Its order does not matter, and an event that is there twice counts once. An event that cannot be used is told on
-the error output by its position, the others are still printed, and the command then fails. E-mail addresses, names and
-everything else that signals do not carry are not printed.`,
+too. Customers, subscriptions, invoices, charges and disputes as Stripe lists them are read as well, and give what they
+tell of the past. The order of the input does not matter, and what is there twice counts once. An event that cannot be
+used is told on the error output by its position, the others are still printed, and the command then fails. E-mail
+addresses, names and everything else that signals do not carry are not printed.`,
 		Example: `  kustiq classify --events events.ndjson
   stripe events list --limit 100 | kustiq classify --events -
+  stripe invoices list --limit 100 | kustiq classify --events -
   kustiq classify --events events.ndjson --json | jq -r '.[] | select(.kind == "invoice.payment_failed") | .customer'`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			in, err := readEvents(cmd, file)
+			in, err := readEvents(cmd, file, 0)
 			if err != nil {
 				return err
 			}
@@ -59,7 +61,7 @@ func eventFlags(cmd *cobra.Command, file *string, asJSON *bool) {
 }
 
 // readEvents reads a file or standard input and tells of bad events on the error output.
-func readEvents(cmd *cobra.Command, file string) (*offline.Input, error) {
+func readEvents(cmd *cobra.Command, file string, listedAt int64) (*offline.Input, error) {
 	var from io.Reader = cmd.InOrStdin()
 	if file != standardInput {
 		f, err := os.Open(file)
@@ -69,7 +71,7 @@ func readEvents(cmd *cobra.Command, file string) (*offline.Input, error) {
 		defer f.Close()
 		from = f
 	}
-	in, err := offline.Read(from)
+	in, err := offline.Read(from, listedAt)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ are live ones. A dispute names only its charge; its customer is taken from the i
 The points of a reason are on the score's scale, where ten points double the odds of churn. With --json every term is
 printed with its weight, what the weight rests on ("data" or "prior"), and the events behind it. The terms sum to eta.
 
-The input is read as by "kustiq classify".`,
+The input is read as by "kustiq classify"; listed objects are taken to be as they were at the instant.`,
 		Example: `  kustiq score --events events.ndjson --at 2026-05-01T12:00:00Z
   kustiq score --events - --at 2026-05-01T12:00:00Z --json < events.ndjson | jq '.[] | select(.at_risk) | .customer'`,
 		Args:         cobra.NoArgs,
@@ -32,7 +32,7 @@ The input is read as by "kustiq classify".`,
 			if err != nil {
 				return fmt.Errorf("--at must be a time such as 2026-05-01T12:00:00Z, not %q", instant)
 			}
-			in, err := readEvents(cmd, file)
+			in, err := readEvents(cmd, file, at.Unix())
 			if err != nil {
 				return err
 			}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestRealEvents reads every recorded event of the folder KUSTIQ_FIXTURES, pretty-printed as they are, alone and all in
-// one stream. Files named "object__…" hold no events.
+// TestRealEvents reads every recorded event and object of the folder KUSTIQ_FIXTURES, pretty-printed as they are, alone
+// and all in one stream.
 func TestRealEvents(t *testing.T) {
 	folder := os.Getenv("KUSTIQ_FIXTURES")
 	if folder == "" {
@@ -22,9 +22,6 @@ func TestRealEvents(t *testing.T) {
 	var stream strings.Builder
 	count := 0
 	for _, file := range files {
-		if strings.HasPrefix(filepath.Base(file), "object__") {
-			continue
-		}
 		body, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -42,7 +42,7 @@ func account() []string {
 
 func input(t *testing.T, text string) *Input {
 	t.Helper()
-	in, err := Read(strings.NewReader(text))
+	in, err := Read(strings.NewReader(text), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,6 +195,35 @@ func TestMoney(t *testing.T) {
 	}{"15.00 USD": {1500, "usd"}, "1500 JPY": {1500, "jpy"}, "1.500 KWD": {1500, "kwd"}, "0.00": {0, ""}} {
 		if got := money(c.minor, c.currency); got != want {
 			t.Errorf("money(%v, %q) = %q, want %q", c.minor, c.currency, got, want)
+		}
+	}
+}
+
+func TestListedObjectsGiveSignalsToo(t *testing.T) {
+	invoice := invoice("in_a", "cus_a", at-3*86400, 2, `,"object":"invoice","status":"open","livemode":true`)
+	in := input(t, `{"object":"list","data":[`+invoice+`,{"object":"price","id":"price_a","livemode":true}]}`)
+	if err := in.Err(); err != nil || in.Events != 2 {
+		t.Fatalf("%d entries, problems %v", in.Events, in.Problems)
+	}
+	if len(in.Live) != 1 || in.Live[0].Kind != "invoice.payment_failed" || in.Live[0].Customer != "cus_a" {
+		t.Errorf("signals %v, not one failed payment of cus_a", in.Live)
+	}
+}
+
+func TestListedObjectsAreOfTheInstant(t *testing.T) {
+	ends := func(at int64) string {
+		return fmt.Sprintf(`{"object":"subscription","id":"sub_a","customer":"cus_a","status":"canceled","livemode":true,"start_date":1,"ended_at":%d}`, at)
+	}
+	for _, c := range []struct {
+		ended int64
+		want  int
+	}{{at, 2}, {at + 1, 1}} {
+		in, err := Read(strings.NewReader(ends(c.ended)), at)
+		if err != nil || in.Err() != nil {
+			t.Fatal(err, in.Problems)
+		}
+		if len(in.Live) != c.want {
+			t.Errorf("ended %d s after the instant: %d signals, not %d", c.ended-at, len(in.Live), c.want)
 		}
 	}
 }
