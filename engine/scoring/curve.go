@@ -18,24 +18,31 @@ const (
 	termCount
 )
 
-// impulse is a weight that holds, or halves since an instant.
+// impulse holds, or halves since an instant.
 type impulse struct {
-	weight   float64
-	from     int64
-	halfLife float64
-	held     bool
-	evidence string
+	// coefficient weighs it; 0 is that of no impulse and says that there is none.
+	coefficient int
+	from        int64
+	halfLife    float64
+	held        bool
+	evidence    string
 }
 
-func (i *impulse) at(t int64) float64 {
-	if i.held || i.weight == 0 {
-		return i.weight
+// unit is the impulse at a weight of 1.
+func (i *impulse) unit(t int64) float64 {
+	switch {
+	case i.coefficient == 0:
+		return 0
+	case i.held:
+		return 1
+	default:
+		return halved(t-i.from, i.halfLife)
 	}
-	return i.weight * halved(t-i.from, i.halfLife)
 }
 
 // curve is everything about a state that its score needs at any instant, so that a search through time is cheap.
 type curve struct {
+	w             *Weights
 	base          baseline
 	dunning       dunning
 	criticalUntil int64
@@ -54,29 +61,30 @@ type curve struct {
 // values are the terms at an instant; η is their sum in order.
 func (c *curve) values(t int64) (v [termCount]float64, eta float64) {
 	v[termBaseline] = c.base.logOdds(t)
-	v[termDunning] = c.dunning.weight(t)
+	v[termDunning] = c.dunning.weight(c.w, t)
 	if c.dunning.failures == 0 {
-		v[termResidual] = c.residual.at(t)
+		v[termResidual] = c.residual.at(t) * (c.w[coefResidual] / residualBase)
 	}
-	v[termPrice] = priceTerm(c.price.at(t, priceHalfLife))
-	v[termPause] = c.pause.at(t)
-	v[termDispute] = min(c.dispute.at(t, disputeHalfLife), disputeMax)
-	v[termDeleted] = c.deleted.at(t)
-	v[termWithdrawn] = c.withdrawn.at(t)
-	v[termReturned] = c.returned.at(t)
+	v[termPrice] = c.priceTerm(t)
+	v[termPause] = c.impulse(&c.pause, t)
+	v[termDispute] = c.disputeSum(t) * (c.w[coefDispute] / disputeWeight)
+	v[termDeleted] = c.impulse(&c.deleted, t)
+	v[termWithdrawn] = c.impulse(&c.withdrawn, t)
+	v[termReturned] = c.impulse(&c.returned, t)
 	for _, term := range v {
 		eta += term
 	}
 	switch {
 	case c.churned:
-		// Likewise to the highest odds; at least an end and a scheduled one weigh together, which it takes the place of.
+		// Likewise to the highest odds; at least an end and a scheduled one weigh together, which it takes the place of, or
+		// having come back.
 		eta -= v[termDeleted]
-		v[termDeleted] = max(logit(highestP30)-eta, deletedWeight+withdrawnWeight)
+		v[termDeleted] = max(logit(highestP30)-eta, c.w[coefDeleted]+max(c.w[coefWithdrawn], c.w[coefReturned]))
 		eta += v[termDeleted]
 	case c.leaving:
 		// It raises the rest to the odds of leaving. It weighs at least what a withdrawal leaves, so that taking the
 		// cancellation back never raises the score.
-		v[termCancel] = max(logit(leavingP30)-eta, withdrawnWeight)
+		v[termCancel] = max(logit(leavingP30)-eta, c.w[coefWithdrawn])
 		eta += v[termCancel]
 	}
 	return v, eta
@@ -84,19 +92,29 @@ func (c *curve) values(t int64) (v [termCount]float64, eta float64) {
 
 func logit(p float64) float64 { return math.Log(p / (1 - p)) }
 
-func priceTerm(sum float64) float64 {
-	sum = clip(sum, -priceClip, priceClip)
-	if sum > 0 {
-		return priceDown * sum
-	}
-	return priceUp * sum
+func (c *curve) impulse(i *impulse, t int64) float64 { return c.w[i.coefficient] * i.unit(t) }
+
+// priceSum is the net change of price in doublings, losses positive.
+func (c *curve) priceSum(t int64) float64 {
+	return clip(c.price.at(t, priceHalfLife), -priceClip, priceClip)
 }
+
+func (c *curve) priceTerm(t int64) float64 {
+	sum := c.priceSum(t)
+	if sum > 0 {
+		return c.w[coefPriceDown] * sum
+	}
+	return c.w[coefPriceUp] * sum
+}
+
+// disputeSum is the disputes' weight under the prior.
+func (c *curve) disputeSum(t int64) float64 { return min(c.dispute.at(t, disputeHalfLife), disputeMax) }
 
 // active sums the churn terms in force. What a recovery leaves behind is none: who has paid, resumed, stayed or come
 // back is at risk only as far as the score says so.
 func (c *curve) active(v *[termCount]float64) float64 {
 	sum := v[termDunning] + max(v[termPrice], 0) + v[termDispute] + v[termDeleted] + v[termCancel]
-	if c.pause.weight == pauseWeight {
+	if c.pause.coefficient == coefPaused {
 		sum += v[termPause]
 	}
 	return sum

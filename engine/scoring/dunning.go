@@ -27,17 +27,20 @@ func (s *State) dunning() dunning {
 	return d
 }
 
-// weight is F: it holds for 14 days after the last failure and then halves every 14.
-func (d dunning) weight(t int64) float64 {
+// weight is F.
+func (d dunning) weight(w *Weights, t int64) float64 {
 	if d.failures == 0 {
 		return 0
 	}
-	w := dunningWeight[min(d.failures, len(dunningWeight))-1]
+	level := w[coefDunning+min(d.failures, dunningLevels)-1]
 	if d.final {
-		w += dunningFinal
+		level += w[coefFinal]
 	}
-	return w * halved(t-d.last-dunningHold, dunningHalfLife)
+	return level * d.held(t)
 }
+
+// held is how much of the weight is left: all of it for 14 days after the last failure, then it halves every 14.
+func (d dunning) held(t int64) float64 { return halved(t-d.last-dunningHold, dunningHalfLife) }
 
 // criticalUntil is the last second of the Critical tier, 0 without one: the newest failure of an unpaid invoice that
 // has another failure, of any invoice, within the 14 days before it counts for 28 days.

@@ -19,7 +19,7 @@ func Evaluate(s *State, now time.Time, p Params) Evaluation {
 	e.MRR, e.Currency = s.revenue()
 	e.Terms = []Term{}
 	if standing.tier != Unscored {
-		e.Terms = s.terms(&c, &values, t)
+		e.Terms = s.terms(&c, &values, t, &p)
 	}
 	return e
 }
@@ -27,7 +27,7 @@ func Evaluate(s *State, now time.Time, p Params) Evaluation {
 // curve gathers what the score needs. It is built once an evaluation and then asked at several instants.
 func (s *State) curve(now int64, p Params) curve {
 	c := curve{
-		base: newBaseline(s.tenureStart(), s.main(), now, p.Intercept), dunning: s.dunning(), residual: s.m.Residual,
+		w: p.weights(), base: newBaseline(s.tenureStart(), s.main(), now, p.Intercept), dunning: s.dunning(), residual: s.m.Residual,
 		price: s.m.Price.decay, dispute: s.m.Disputes.decay, pause: s.paused(), deleted: s.deleted(),
 		withdrawn: s.withdrawn(), returned: s.returned(), paidFrom: s.paidFrom(),
 	}

@@ -8,29 +8,30 @@ func (s *State) paused() impulse {
 		var p impulse
 		switch {
 		case sub.Paused && sub.DeletedAt == 0:
-			p = impulse{weight: pauseWeight, held: true, evidence: sub.PauseID}
+			p = impulse{coefficient: coefPaused, held: true, evidence: sub.PauseID}
 		case sub.Paused:
 			// The pause is over but nothing was won: it fades, so that the end does not lower the score.
-			p = impulse{weight: pauseWeight, from: sub.DeletedAt, halfLife: pausedHalfLife, evidence: sub.PauseID}
+			p = impulse{coefficient: coefPaused, from: sub.DeletedAt, halfLife: pausedHalfLife, evidence: sub.PauseID}
 		case sub.ResumedAt != 0:
-			p = impulse{weight: resumedWeight, from: sub.ResumedAt, halfLife: pausedHalfLife, evidence: sub.ResumeID}
+			p = impulse{coefficient: coefResumed, from: sub.ResumedAt, halfLife: pausedHalfLife, evidence: sub.ResumeID}
 		default:
 			continue
 		}
-		if worst.weight == 0 || outweighs(&p, &worst) {
+		if worst.coefficient == 0 || outweighs(&p, &worst) {
 			worst = p
 		}
 	}
 	return worst
 }
 
-// outweighs compares two impulses of one half-life, which keep their order at any instant after both.
+// outweighs compares two impulses of one half-life, which keep their order at any instant after both. It goes by the prior,
+// so that which of them counts does not depend on a fit.
 func outweighs(a, b *impulse) bool {
 	if a.held || b.held {
 		return a.held && !b.held
 	}
 	at := max(a.from, b.from)
-	return a.at(at) > b.at(at)
+	return priorWeights[a.coefficient]*a.unit(at) > priorWeights[b.coefficient]*b.unit(at)
 }
 
 // deleted is the newest end of a subscription beside another live one, or of the last one.
@@ -48,7 +49,7 @@ func (s *State) deleted() impulse {
 			return impulse{}
 		}
 		if s.liveBeside(newest, newest.DeletedAt) || !s.anyLive() {
-			return impulse{weight: deletedWeight, from: newest.DeletedAt, halfLife: deletedHalfLife, evidence: newest.DeletedID}
+			return impulse{coefficient: coefDeleted, from: newest.DeletedAt, halfLife: deletedHalfLife, evidence: newest.DeletedID}
 		}
 		before = newest.DeletedAt
 	}
@@ -78,7 +79,7 @@ func (s *State) withdrawn() impulse {
 	var newest impulse
 	for i := range s.m.Subscriptions {
 		if sub := &s.m.Subscriptions[i]; sub.WithdrawnAt > newest.from {
-			newest = impulse{weight: withdrawnWeight, from: sub.WithdrawnAt, halfLife: returnHalfLife, evidence: sub.WithdrawnID}
+			newest = impulse{coefficient: coefWithdrawn, from: sub.WithdrawnAt, halfLife: returnHalfLife, evidence: sub.WithdrawnID}
 		}
 	}
 	return newest
@@ -92,7 +93,7 @@ func (s *State) returned() impulse {
 	for i := range s.m.Subscriptions {
 		sub := &s.m.Subscriptions[i]
 		if (sub.live() || churned) && sub.Start > newest.from && s.endedBefore(sub) && !s.liveBeside(sub, sub.Start) {
-			newest = impulse{weight: resubscribeWeight, from: sub.Start, halfLife: returnHalfLife, evidence: sub.FirstID}
+			newest = impulse{coefficient: coefReturned, from: sub.Start, halfLife: returnHalfLife, evidence: sub.FirstID}
 		}
 	}
 	return newest

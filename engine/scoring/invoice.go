@@ -249,7 +249,7 @@ func (r *residual) at(t int64) float64 { return r.Amount * halved(t-r.At, residu
 // recover notes a payment. What an older, worse episode left is capped by the dunning that ends now: otherwise a
 // payment could raise the score that it should lower.
 func (r *residual) recover(d dunning, sig *signal.Signal) {
-	before := d.weight(sig.Created)
+	before := d.weight(&priorWeights, sig.Created) // a fit weighs the residual, which therefore is in the prior's terms
 	fresh := min(residualBase+residualStep*float64(min(d.failures-1, residualSteps)), residualShare*before)
 	old := r.at(sig.Created)
 	switch {

@@ -50,7 +50,7 @@ func (c *curve) pauseLabel() string {
 	switch {
 	case c.pause.held:
 		return "Subscription paused"
-	case c.pause.weight == pauseWeight:
+	case c.pause.coefficient == coefPaused:
 		return "Subscription ended while paused"
 	default:
 		return "Resumed after a pause"

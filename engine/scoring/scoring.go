@@ -22,6 +22,17 @@ type Params struct {
 	Intercept float64
 	// Version names the model in every evaluation made with it.
 	Version string
+	// Weights take the place of the prior's; nil keeps these. They are shared and must not be changed.
+	Weights *Weights
+	// Fitted says which of Weights a workspace's history has moved.
+	Fitted [CoefficientCount]bool
+}
+
+func (p *Params) weights() *Weights {
+	if p.Weights == nil {
+		return &priorWeights
+	}
+	return p.Weights
 }
 
 // Prior returns the parameters of a workspace without a fit.
@@ -50,6 +61,8 @@ const (
 	BasisData = "data"
 	// BasisPrior is assumed until a workspace's own history has fitted it.
 	BasisPrior = "prior"
+	// BasisFitted was fitted from the workspace's own history.
+	BasisFitted = "fitted"
 )
 
 // Term is one part of a score's explanation.
@@ -63,6 +76,8 @@ type Term struct {
 	// Points are the same on the score's scale: ten double the odds.
 	Points float64 `json:"points"`
 	Basis  string  `json:"basis"`
+	// Model is the version that fitted the weight; empty for one that no history of the workspace has moved.
+	Model string `json:"model,omitempty"`
 	// Evidence lists the events, or signals read from objects, that the term rests on.
 	Evidence []string `json:"evidence,omitempty"`
 }

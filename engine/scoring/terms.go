@@ -15,7 +15,7 @@ var termNames = [termCount]string{
 }
 
 // terms explains a score: the baseline first, then the heaviest.
-func (s *State) terms(c *curve, values *[termCount]float64, t int64) []Term {
+func (s *State) terms(c *curve, values *[termCount]float64, t int64, p *Params) []Term {
 	terms := make([]Term, 0, 4)
 	for i, value := range values {
 		if i != termBaseline && math.Abs(value) < negligible {
@@ -23,6 +23,9 @@ func (s *State) terms(c *curve, values *[termCount]float64, t int64) []Term {
 		}
 		term := Term{Name: termNames[i], LogOdds: value, Points: pointsPerLogOdds * value, Basis: BasisPrior}
 		s.explain(&term, i, c, t)
+		if c.fitted(i, t, p) {
+			term.Basis, term.Model = BasisFitted, p.Version
+		}
 		terms = append(terms, term)
 	}
 	slices.SortStableFunc(terms[1:], func(a, b Term) int { return cmp.Compare(math.Abs(b.LogOdds), math.Abs(a.LogOdds)) })
@@ -53,6 +56,35 @@ func (s *State) explain(term *Term, index int, c *curve, t int64) {
 		term.Label, term.Evidence = "Came back after an earlier subscription ended", []string{c.returned.evidence}
 	case termCancel:
 		term.Label, term.Evidence = s.endLabel(), s.endEvidence()
+	}
+}
+
+// fitted says whether the workspace's history has moved a term's weight.
+func (c *curve) fitted(term int, t int64, p *Params) bool {
+	switch term {
+	case termBaseline:
+		return p.Intercept != 0
+	case termDunning:
+		return p.Fitted[coefDunning+min(c.dunning.failures, dunningLevels)-1]
+	case termResidual:
+		return p.Fitted[coefResidual]
+	case termPrice:
+		if c.priceSum(t) > 0 {
+			return p.Fitted[coefPriceDown]
+		}
+		return p.Fitted[coefPriceUp]
+	case termPause:
+		return p.Fitted[c.pause.coefficient]
+	case termDispute:
+		return p.Fitted[coefDispute]
+	case termDeleted:
+		return !c.churned && p.Fitted[coefDeleted]
+	case termWithdrawn:
+		return p.Fitted[coefWithdrawn]
+	case termReturned:
+		return p.Fitted[coefReturned]
+	default: // a scheduled end lifts the odds to the same height in every workspace
+		return false
 	}
 }
 
