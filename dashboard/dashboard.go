@@ -28,6 +28,8 @@ type Scores interface {
 	Customer(ctx context.Context, workspace, customer string) (store.CustomerDetail, error)
 	Counts(ctx context.Context, workspace string) (store.Counts, error)
 	Failed(ctx context.Context, workspace string, events ...string) ([]store.FailedEvent, error)
+	ScoreHistory(ctx context.Context, workspace, customer string, days int) (store.ScoreHistory, error)
+	Trend(ctx context.Context, workspace string, days int) (store.Trend, error)
 }
 
 // Options of a Dashboard.
@@ -92,6 +94,8 @@ func (d *Dashboard) Handler() http.Handler {
 	mux.HandleFunc("GET /oauth/callback", d.callback)
 	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/at-risk", d.apiAtRisk)
 	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}", d.apiCustomer)
+	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}/history", d.apiHistory)
+	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/trend", d.apiTrend)
 	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/counts", d.apiCounts)
 	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/failed", d.apiFailed)
 	// A page elsewhere must not have a browser ask for it.

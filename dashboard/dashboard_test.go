@@ -74,6 +74,23 @@ func (s shelf) Failed(_ context.Context, workspace string, events ...string) (ou
 	return out, nil
 }
 
+func (s shelf) ScoreHistory(ctx context.Context, workspace, customer string, days int) (store.ScoreHistory, error) {
+	if _, err := s.Customer(ctx, workspace, customer); err != nil {
+		return store.ScoreHistory{}, err
+	}
+	points := []store.ScorePoint{{Day: now.AddDate(0, 0, -1), Score: 65, Tier: "Normal", P30: .26}, {Day: now, Score: 95, Tier: "Critical", P30: .52}}
+	return store.ScoreHistory{Livemode: true, Points: points[max(0, len(points)-days):]}, nil
+}
+
+func (s shelf) Trend(_ context.Context, workspace string, days int) (store.Trend, error) {
+	if days < 1 || len(s[workspace]) == 0 {
+		return store.Trend{}, nil
+	}
+	return store.Trend{Livemode: true, Days: []store.TrendDay{
+		{Day: now, Critical: 1, Leaving: 2, Normal: 3, MRR: map[string]int64{"usd": 4900, "eur": 2000}},
+	}}, nil
+}
+
 func scored(id, name, tier string, score int) store.CustomerDetail {
 	return store.CustomerDetail{
 		CustomerRow: store.CustomerRow{

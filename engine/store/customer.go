@@ -26,19 +26,27 @@ type CustomerRecord struct {
 	Account string
 	// State is the encoded scoring.State; empty for a new customer.
 	State []byte
-	// Evaluation is what SaveCustomers writes. Of a loaded record only Score and Tier are filled.
+	// Evaluation is what SaveCustomers writes. Of a loaded record only what Before gives is filled.
 	Evaluation scoring.Evaluation
 	// TopReason is the label of the term that raises the risk most.
 	TopReason   string
 	EvaluatedAt time.Time
 	FreshnessMs int64
+	// Told is what the receivers of churn events were last told, encoded by engine/notify; empty when nothing was.
+	Told string
 
 	last     lastSignal
 	identity sealedIdentity
 	person   *signal.Person // a newer identity, not sealed yet
 	stored   bool
 	before   scoring.Evaluation
+	// account that before is of.
+	accountBefore string
 }
+
+// Before is the stored evaluation that this record replaces: tier, score, p30, segment and revenue. ok is false for a
+// customer that was not stored yet.
+func (r *CustomerRecord) Before() (e scoring.Evaluation, ok bool) { return r.before, r.stored }
 
 // lastSignal is the newest signal of a customer; one that can move a score goes before one that cannot.
 type lastSignal struct {
@@ -100,7 +108,8 @@ func (t *Tx) Customers(ctx context.Context, keys []CustomerKey) (map[CustomerKey
 		head:  keysCTE,
 		tuple: keyTuple,
 		tail: `) SELECT c.workspace, c.livemode, c.customer, c.state, c.tier, -c.neg_score, c.top_reason, c.evaluated_at,
-			c.freshness_ms, c.last_kind, c.last_created, c.last_id, c.identity, c.identity_created, c.identity_id, c.account
+			c.freshness_ms, c.last_kind, c.last_created, c.last_id, c.identity, c.identity_created, c.identity_id, c.account,
+			c.p30, c.segment, -c.neg_mrr, c.currency, c.told
 			FROM k CROSS JOIN customers c
 			WHERE c.workspace = k.workspace AND c.livemode = k.livemode AND c.customer = k.id AND c.model_version <> ''
 			ORDER BY c.workspace, c.livemode, c.customer` + t.lock(` FOR UPDATE OF c`),
@@ -120,8 +129,10 @@ func scanRecord(rows *sql.Rows) (*CustomerRecord, error) {
 	var evaluatedAt int64
 	err := rows.Scan(&r.Workspace, &r.Livemode, &r.Customer, &r.State, &r.before.Tier, &r.before.Score, &r.TopReason,
 		&evaluatedAt, &r.FreshnessMs, &r.last.kind, &r.last.created, &r.last.id,
-		&r.identity.sealed, &r.identity.created, &r.identity.id, &r.Account)
-	r.Evaluation, r.EvaluatedAt = r.before, fromMilli(evaluatedAt)
+		&r.identity.sealed, &r.identity.created, &r.identity.id, &r.Account,
+		&r.before.P30, &r.before.Segment, &r.before.MRR, &r.before.Currency, &r.Told)
+	r.before.MRR += 0 // a negated zero is none
+	r.Evaluation, r.EvaluatedAt, r.accountBefore = r.before, fromMilli(evaluatedAt), r.Account
 	return r, err
 }
 
@@ -130,7 +141,7 @@ func scanRecord(rows *sql.Rows) (*CustomerRecord, error) {
 func (t *Tx) reserve(ctx context.Context, keys []CustomerKey) error {
 	_, err := t.execMany(ctx, statement{
 		head:  `INSERT INTO customers (` + customerColumns + `) VALUES `,
-		tuple: `(?,?,?,'','',9,0,0,0,'',0,'','','','',0,'',0,NULL,0,NULL,0,'','')`,
+		tuple: `(?,?,?,'','',9,0,0,0,'',0,'','','','',0,'',0,NULL,0,NULL,0,'','','')`,
 		tail:  ` ON CONFLICT (workspace, livemode, customer) DO NOTHING`,
 	}, len(keys), keyArgs(keys))
 	if err != nil {
@@ -141,19 +152,20 @@ func (t *Tx) reserve(ctx context.Context, keys []CustomerKey) error {
 
 const customerColumns = `workspace, livemode, customer, state, tier, tier_rank, neg_score, neg_mrr, p30, currency, segment,
 	top_reason, terms, model_version, last_kind, last_created, last_id, evaluated_at, next_change_at, freshness_ms,
-	identity, identity_created, identity_id, account`
+	identity, identity_created, identity_id, account, told`
 
 // saveCustomers replaces all but the key.
 var saveCustomers = statement{
 	head:  `INSERT INTO customers (` + customerColumns + `) VALUES `,
-	tuple: `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+	tuple: `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 	tail: ` ON CONFLICT (workspace, livemode, customer) DO UPDATE SET state = excluded.state, tier = excluded.tier,
 		tier_rank = excluded.tier_rank, neg_score = excluded.neg_score, neg_mrr = excluded.neg_mrr, p30 = excluded.p30,
 		currency = excluded.currency, segment = excluded.segment, top_reason = excluded.top_reason,
 		terms = excluded.terms, model_version = excluded.model_version, last_kind = excluded.last_kind,
 		last_created = excluded.last_created, last_id = excluded.last_id, evaluated_at = excluded.evaluated_at,
 		next_change_at = excluded.next_change_at, freshness_ms = excluded.freshness_ms, identity = excluded.identity,
-		identity_created = excluded.identity_created, identity_id = excluded.identity_id, account = excluded.account`,
+		identity_created = excluded.identity_created, identity_id = excluded.identity_id, account = excluded.account,
+		told = excluded.told`,
 }
 
 // SaveCustomers writes records that Customers returned in this transaction, seals new identities, and adds a point to
@@ -175,6 +187,7 @@ func (t *Tx) SaveCustomers(ctx context.Context, records []*CustomerRecord) error
 		if !r.stored {
 			t.total(r.Scope).customers++
 		}
+		t.countSegment(r)
 	}
 	return t.addHistory(ctx, records)
 }
@@ -191,7 +204,7 @@ func (t *Tx) customerRow(r *CustomerRecord) ([]any, error) {
 	return []any{r.Workspace, bit(r.Livemode), r.Customer, r.State, string(e.Tier), tierRank(e.Tier), -e.Score,
 		0 - e.MRR, e.P30, e.Currency, bit(e.Segment), r.TopReason, terms, e.ModelVersion, string(r.last.kind),
 		r.last.created, r.last.id, r.EvaluatedAt.UnixMilli(), ceilMilli(e.NextChangeAt), r.FreshnessMs,
-		r.identity.sealed, r.identity.created, r.identity.id, r.Account}, nil
+		r.identity.sealed, r.identity.created, r.identity.id, r.Account, r.Told}, nil
 }
 
 // sealPerson seals a person that Observe has found.

@@ -49,7 +49,8 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 	}{
 		{"events", &n.Events}, {"signals", &n.Signals}, {"customers", &n.Customers}, {"score_history", &n.Scores},
 		{"failed_events", &n.Failed}, {"matches", &ignored}, {"profiles", &ignored}, {"rematches", &ignored},
-		{"account_erasures", &ignored}, {"totals", &ignored},
+		{"account_erasures", &ignored}, {"totals", &ignored}, {"segment_totals", &ignored}, {"segment_days", &ignored},
+		{"deliveries", &ignored},
 	} {
 		if *table.count, err = t.exec(ctx, `DELETE FROM `+table.name+` WHERE workspace = ?`, workspace); err != nil {
 			return n, fmt.Errorf("empty %s: %w", table.name, err)

@@ -24,7 +24,7 @@ func compareAccounts(a, b AccountRef) int {
 }
 
 // EraseAccount removes what one account's events left behind in one mode: its customers with their identities, signals,
-// scores and matches, its failed events and its part of the ledger. Other accounts of the workspace, its data key and
+// scores, matches and churn events, its failed events, its part of the ledger and of the segment's sums. Other accounts of the workspace, its data key and
 // its profiles stay. Messages received up to the given instant that are still on their way are dropped, too; the account
 // may be connected again. Erasing twice is no error. With an error, the counts say what was removed all the same.
 func (s *Store) EraseAccount(ctx context.Context, ref AccountRef, until time.Time) (ErasedCounts, error) {
@@ -70,6 +70,7 @@ func (t *Tx) eraseAccount(ctx context.Context, ref AccountRef, until time.Time) 
 		{`signals` + ofCustomers, &n.Signals}, {`score_history` + ofCustomers, &n.Scores},
 		{`matches` + ofCustomers, &ignored}, {`customers` + ofAccount, &n.Customers}, {`events` + ofAccount, &n.Events},
 		{`failed_events` + ofAccount, &n.Failed}, {`rematches` + ofAccount, &ignored},
+		{`deliveries` + ofAccount, &ignored}, {`segment_days` + ofAccount, &ignored}, {`segment_totals` + ofAccount, &ignored},
 	} {
 		args := ref.args()
 		if strings.HasSuffix(part.what, ofCustomers) {

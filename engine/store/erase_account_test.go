@@ -76,6 +76,9 @@ func testEraseAccount(t *testing.T, f *fixture) {
 	_, err := f.Customer(f.ctx, "acme/prod", "cus_gone")
 	g.Expect(err).To(MatchError(store.ErrNotFound))
 	g.Expect(f.Counts(f.ctx, "acme/prod")).To(Equal(store.Counts{Customers: 1, AtRisk: 1, Critical: 1, Signals: 1}))
+	trend, err := f.Trend(f.ctx, "acme/prod", 1)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(trend.Days).To(ConsistOf(HaveField("Critical", 1)), "what the account added to the past is gone as well")
 
 	for workspace, id := range map[string]string{"acme/prod": "cus_stays", "rival/prod": "cus_rival"} {
 		d, err := f.Customer(f.ctx, workspace, id)

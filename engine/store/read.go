@@ -16,7 +16,6 @@ const (
 	defaultPage   = 50
 	maxPage       = 500
 	recentSignals = 50
-	historyDays   = 400
 )
 
 const rowColumns = `customer, tier, tier_rank, neg_score, neg_mrr, p30, currency, top_reason, model_version, last_kind,
@@ -46,16 +45,19 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	}
 	limit = min(limit, maxPage)
 
-	// segment = 1 is written out, so that both planners use the partial index.
-	where := ` FROM customers WHERE workspace = ? AND livemode = ? AND segment = 1`
+	where := ` WHERE workspace = ? AND livemode = ?`
 	args := []any{w.scope.Workspace, bit(w.scope.Livemode)}
 	if q.Tier != "" {
 		where += ` AND tier_rank = ?`
 		args = append(args, tierRank(scoring.Tier(q.Tier)))
 	}
-	if err := db.row(ctx, `SELECT COUNT(*)`+where, args...).Scan(&page.Total); err != nil {
+	// The running sums, since counting a segment of hundreds of thousands takes longer than reading its first page.
+	err := db.row(ctx, `SELECT COALESCE(SUM(customers), 0) FROM segment_totals`+where, args...).Scan(&page.Total)
+	if err != nil {
 		return fmt.Errorf("count: %w", err)
 	}
+	// segment = 1 is written out, so that both planners use the partial index.
+	where = ` FROM customers` + where + ` AND segment = 1`
 	if q.After != "" {
 		c, err := decodeCursor(q.After, w.scope.Livemode, q.Tier)
 		if err != nil {
@@ -68,7 +70,7 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	query := `SELECT ` + rowColumns + where + ` ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ?`
 	var last cursor
 	more := false
-	err := db.rows(ctx, query, append(args, limit+1), func(rows *sql.Rows) error {
+	err = db.rows(ctx, query, append(args, limit+1), func(rows *sql.Rows) error {
 		if len(page.Rows) == limit {
 			more = true
 			return nil
@@ -184,25 +186,6 @@ func (s *Store) customer(ctx context.Context, q querier, w workspaceRow, custome
 	return d, readHistory(ctx, q, key, dayOf(s.clock.Now())-historyDays, &d.History)
 }
 
-// readHistory also takes the last point before the first day, from which the days without a point follow.
-func readHistory(ctx context.Context, q querier, key []any, from int64, out *[]ScorePoint) error {
-	err := q.rows(ctx, `SELECT day, score, tier, p30 FROM score_history WHERE workspace = ? AND livemode = ? AND customer = ?
-		AND day >= COALESCE((SELECT MAX(day) FROM score_history
-			WHERE workspace = ? AND livemode = ? AND customer = ? AND day <= ?), 0)
-		ORDER BY day`, append(append(append([]any{}, key...), key...), from), func(rows *sql.Rows) error {
-		var p ScorePoint
-		var day int64
-		err := rows.Scan(&day, &p.Score, &p.Tier, &p.P30)
-		p.Day = time.Unix(day*secondsADay, 0).UTC()
-		*out = append(*out, p)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	return nil
-}
-
 // Counts counts the workspace's customers and signals.
 func (s *Store) Counts(ctx context.Context, workspace string) (Counts, error) {
 	var c Counts
@@ -217,8 +200,8 @@ func (s *Store) Counts(ctx context.Context, workspace string) (Counts, error) {
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		return q.row(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN tier_rank = 0 THEN 1 ELSE 0 END), 0) FROM customers
-			WHERE workspace = ? AND livemode = ? AND segment = 1`, key...).Scan(&c.AtRisk, &c.Critical)
+		return q.row(ctx, `SELECT COALESCE(SUM(customers), 0), COALESCE(SUM(CASE WHEN tier_rank = 0 THEN customers ELSE 0 END), 0)
+			FROM segment_totals WHERE workspace = ? AND livemode = ?`, key...).Scan(&c.AtRisk, &c.Critical)
 	})
 	if err != nil {
 		return Counts{}, fmt.Errorf("count customers: %w", err)

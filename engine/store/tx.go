@@ -19,6 +19,8 @@ type Tx struct {
 	// profiles are how many each workspace has, as Workspaces read it.
 	profiles map[string]int64
 	added    map[Scope]*totals
+	// segment is what the transaction changes of the at-risk segment's sums.
+	segment map[segmentKey]segmentSum
 }
 
 // totals are what a transaction adds to the running counts of a scope.
@@ -46,11 +48,15 @@ func (s *Store) updateOnce(ctx context.Context, fn func(tx *Tx) error) (err erro
 			err = fmt.Errorf("roll back: %w", rollback)
 		}
 	}()
-	tx := &Tx{tx: sqlTx, store: s, keys: map[string][]byte{}, profiles: map[string]int64{}, added: map[Scope]*totals{}}
+	tx := &Tx{tx: sqlTx, store: s, keys: map[string][]byte{}, profiles: map[string]int64{}, added: map[Scope]*totals{},
+		segment: map[segmentKey]segmentSum{}}
 	if err := fn(tx); err != nil {
 		return err
 	}
 	if err := tx.addTotals(ctx); err != nil {
+		return err
+	}
+	if err := tx.addSegment(ctx); err != nil {
 		return err
 	}
 	if err := sqlTx.Commit(); err != nil {
@@ -129,7 +135,7 @@ func (t *Tx) total(s Scope) *totals {
 	return t.added[s]
 }
 
-// addTotals comes last in a transaction, because all writers of a workspace meet on this one row.
+// addTotals and then addSegment come last in a transaction, because all writers of a workspace meet on this one row.
 func (t *Tx) addTotals(ctx context.Context) error {
 	scopes := make([]Scope, 0, len(t.added))
 	for s, n := range t.added {
