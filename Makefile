@@ -12,7 +12,7 @@ ARGS       ?=
 PACKAGES   ?= ./...
 TEST_FLAGS ?= -count=1 -timeout=30m
 FUZZ_TIME  ?= 30s
-GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
+GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml dashboard/assets
 
 # What go build -v says, as a line now and then; anything else, such as an error, as it is.
 COUNTED := awk '/^go: downloading / {if (++d % 25 == 0) {print "  fetched " d " modules"; fflush()} next} \
@@ -59,7 +59,7 @@ bench: ## Run the benchmarks (make bench PACKAGES=./engine/scoring for one packa
 	@go test -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)
 
 .PHONY: verify
-verify: generate lint ## Fail when generated files, go.mod files or the linter find something to change
+verify: generate frontend lint ## Fail when generated files, go.mod files or the linter find something to change
 	@go mod tidy -diff
 	@cd hack/tools && go mod tidy -diff
 	@cd hack/controlplane && go mod tidy -diff
@@ -77,6 +77,10 @@ generate: ## Write deepcopy functions, CRDs and RBAC from the Go types and marke
 	@$(TOOL) controller-gen object paths=./api/...
 	@$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	@$(TOOL) controller-gen rbac:roleName=kustiq-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+
+.PHONY: frontend
+frontend: ## Bundle what the dashboard's pages load (needs node and npm)
+	@cd dashboard/frontend && npm ci --silent && npm run --silent build
 
 .PHONY: fmt
 fmt: ## Format the Go code

@@ -22,11 +22,10 @@ const refreshSeconds = 5
 
 type churnView struct {
 	layout
-	Workspaces []string
-	Counts     store.Counts
-	Page       report.AtRisk
-	Tiers      []string
-	Tier       string
+	Counts store.Counts
+	Page   report.AtRisk
+	Tiers  []string
+	Tier   string
 	// Paused is set when somebody asked for a page that stays as it is.
 	Paused      bool
 	Connections []connectionView
@@ -55,9 +54,10 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 	}
 	query := r.URL.Query()
 	view := churnView{
-		layout: d.layout("Customers at risk", workspace), Workspaces: workspaces, Tiers: tiers, Tier: query.Get("tier"),
+		layout: d.layout("Customers at risk", workspace), Tiers: tiers, Tier: query.Get("tier"),
 		Paused: query.Get("updates") == "off",
 	}
+	view.Section, view.Workspaces = sectionChurn, workspaces
 	after := query.Get("after")
 	if view.Tier != "" && !slices.Contains(tiers, view.Tier) {
 		http.Redirect(w, r, view.To("", "", view.Paused), http.StatusSeeOther)
@@ -115,7 +115,7 @@ type customerView struct {
 
 // customer explains one score.
 func (d *Dashboard) customer(w http.ResponseWriter, r *http.Request) {
-	_, workspace, ok := d.chosenWorkspace(w, r)
+	workspaces, workspace, ok := d.chosenWorkspace(w, r)
 	if !ok {
 		return
 	}
@@ -133,6 +133,7 @@ func (d *Dashboard) customer(w http.ResponseWriter, r *http.Request) {
 		title = detail.Customer
 	}
 	view := customerView{layout: d.layout(title, workspace), Detail: detail}
+	view.Section, view.Deeper, view.Workspaces = sectionChurn, true, workspaces
 	view.Start, view.Bars = waterfall(detail)
 	d.render(w, http.StatusOK, "customer.html", view)
 }
@@ -200,4 +201,5 @@ func customerPath(customer, workspace string) string {
 	return "/dashboard/churn/customers/" + url.PathEscape(customer) + "?" + url.Values{"workspace": {workspace}}.Encode()
 }
 
-func tierClass(tier string) string { return "tier-" + strings.ToLower(tier) }
+// tierClass is the look of a tier.
+func tierClass(tier string) string { return strings.ToLower(tier) }

@@ -8,7 +8,6 @@ import (
 	"embed"
 	"errors"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -53,16 +52,14 @@ type Options struct {
 // Dashboard serves pages and the JSON API.
 type Dashboard struct {
 	Options
-	pages *template.Template
+	pages  *template.Template
+	assets assets
 	// host of the base URL, as browsers name it in requests.
 	host string
 }
 
 //go:embed templates/*.html
 var templateFiles embed.FS
-
-//go:embed assets
-var assetFiles embed.FS
 
 // New returns a dashboard. Without a local user it refuses: there is no other sign-in yet.
 func New(opts Options) (*Dashboard, error) {
@@ -76,11 +73,16 @@ func New(opts Options) (*Dashboard, error) {
 	if err != nil || base.Host == "" || strings.HasSuffix(opts.BaseURL, "/") {
 		return nil, errors.New("dashboard: the base URL must be absolute and end without a slash")
 	}
-	pages, err := template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.html")
+	files, err := loadAssets()
 	if err != nil {
 		return nil, err
 	}
-	return &Dashboard{Options: opts, pages: pages, host: base.Host}, nil
+	pages, err := template.New("").Funcs(functions).Funcs(template.FuncMap{"asset": files.address}).
+		ParseFS(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	return &Dashboard{Options: opts, pages: pages, assets: files, host: base.Host}, nil
 }
 
 // Handler serves everything.
@@ -102,11 +104,7 @@ func (d *Dashboard) Handler() http.Handler {
 	mux.Handle("POST /api/v1/workspaces/{namespace}/{name}/failed/redrive",
 		http.NewCrossOriginProtection().Handler(http.HandlerFunc(d.apiRedrive)))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	assets, err := fs.Sub(assetFiles, "assets")
-	if err != nil {
-		panic(err) // the folder is compiled in
-	}
-	mux.Handle("GET /assets/", http.StripPrefix("/assets/", cached(http.FileServerFS(assets))))
+	mux.Handle("GET /assets/", d.assets.handler())
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, "not_found", "the API has no such path or method")
 	})

@@ -18,23 +18,13 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// cached lets browsers keep an asset for as long as its address stays: pages ask for it with the version of the build.
-func cached(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.RawQuery != "" {
-			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // policy is the content security policy. A form may lead to one more origin: browsers check it against redirects too.
 func policy(formTarget string) string {
 	form := "form-action 'self'"
 	if formTarget != "" {
 		form += " " + formTarget
 	}
-	return "default-src 'none'; style-src 'self'; img-src 'self'; " + form + "; frame-ancestors 'none'; base-uri 'none'"
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " + form + "; frame-ancestors 'none'; base-uri 'none'"
 }
 
 // localOnly lets only this machine in, and only under a name of this machine: a page elsewhere must not reach it by

@@ -2,10 +2,7 @@ package dashboard
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"time"
 
@@ -19,6 +16,13 @@ type layout struct {
 	Now                    time.Time
 	// Refresh reloads the page after so many seconds; 0 never does.
 	Refresh int
+	// Section is the entry of the navigation that the page belongs to, and Deeper says that it is a page below it.
+	Section section
+	Deeper  bool
+	// Workspaces can be chosen from in the bar at the top; with fewer than two there is no choice.
+	Workspaces []string
+	// Charts loads what draws them.
+	Charts bool
 }
 
 func (d *Dashboard) layout(title, workspace string) layout {
@@ -27,27 +31,9 @@ func (d *Dashboard) layout(title, workspace string) layout {
 
 var functions = template.FuncMap{
 	"money": report.Money, "percent": report.Percent, "ago": report.Ago, "in": report.In, "signal": report.SignalWords,
-	"milliseconds": report.Milliseconds, "customerPath": customerPath, "tierClass": tierClass,
-	"help":  func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
-	"asset": func(name string) string { return "/assets/" + name + "?" + assetVersion },
+	"milliseconds": report.Milliseconds, "customerPath": customerPath, "tierClass": tierClass, "inWorkspace": inWorkspace,
+	"help": func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
 }
-
-// assetVersion changes with what the assets hold, so that a new build's pages never meet an old build's style.
-var assetVersion = func() string {
-	sum := sha256.New()
-	err := fs.WalkDir(assetFiles, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := assetFiles.ReadFile(path)
-		sum.Write(content)
-		return err
-	})
-	if err != nil {
-		panic(err) // the files are compiled in
-	}
-	return hex.EncodeToString(sum.Sum(nil)[:6])
-}()
 
 // render writes a page; one that cannot be rendered is answered whole, not by half.
 func (d *Dashboard) render(w http.ResponseWriter, status int, page string, view any) {

@@ -1,0 +1,7 @@
+// What every page loads: htmx, and the few behaviours that it does not bring.
+import htmx from "htmx.org";
+import { followChanges } from "./live.js";
+import { submitOnChange } from "./forms.js";
+
+submitOnChange(document);
+followChanges(document, htmx);
