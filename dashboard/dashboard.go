@@ -27,6 +27,7 @@ type Scores interface {
 	Customer(ctx context.Context, workspace, customer string) (store.CustomerDetail, error)
 	Counts(ctx context.Context, workspace string) (store.Counts, error)
 	Failed(ctx context.Context, workspace string, events ...string) ([]store.FailedEvent, error)
+	Changes(ctx context.Context, workspace string) (mark string, err error)
 	ScoreHistory(ctx context.Context, workspace, customer string, days int) (store.ScoreHistory, error)
 	Trend(ctx context.Context, workspace string, days int) (store.Trend, error)
 }
@@ -38,7 +39,7 @@ type Options struct {
 	// Vault seals OAuth states and codes; it is the bus keyset's.
 	Vault  *vault.Vault
 	Kube   client.Client
-	Clock  clock.PassiveClock
+	Clock  clock.WithTicker
 	Logger *slog.Logger
 	// BaseURL is where browsers reach this dashboard, without a slash at its end.
 	BaseURL string
@@ -54,6 +55,8 @@ type Dashboard struct {
 	Options
 	pages  *template.Template
 	assets assets
+	// changes tells open pages to fetch what they show anew.
+	changes *changes
 	// host of the base URL, as browsers name it in requests.
 	host string
 }
@@ -82,7 +85,9 @@ func New(opts Options) (*Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dashboard{Options: opts, pages: pages, assets: files, host: base.Host}, nil
+	return &Dashboard{
+		Options: opts, pages: pages, assets: files, host: base.Host, changes: newChanges(opts.Store.Changes, opts.Clock, opts.Logger),
+	}, nil
 }
 
 // Handler serves everything.
@@ -90,6 +95,7 @@ func (d *Dashboard) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/dashboard/churn", http.StatusSeeOther))
 	mux.HandleFunc("GET /dashboard/churn", d.churn)
+	mux.HandleFunc("GET /dashboard/churn/changes", d.churnChanges)
 	mux.HandleFunc("GET /dashboard/churn/customers/{customer}", d.customer)
 	mux.HandleFunc("GET /connect/{namespace}/{name}", d.connect)
 	mux.HandleFunc("POST /connect/{namespace}/{name}", d.goToStripe)

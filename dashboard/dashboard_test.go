@@ -91,6 +91,8 @@ func (s shelf) Trend(_ context.Context, workspace string, days int) (store.Trend
 	}}, nil
 }
 
+func (s shelf) Changes(context.Context, string) (string, error) { return "1", nil }
+
 func scored(id, name, tier string, score int) store.CustomerDetail {
 	return store.CustomerDetail{
 		CustomerRow: store.CustomerRow{
@@ -110,9 +112,11 @@ type desk struct {
 	t       *testing.T
 	bus     *bus.Bus
 	vault   *vault.Vault
-	clock   *clocktesting.FakePassiveClock
+	clock   *clocktesting.FakeClock
 	handler http.Handler
-	cookies []*http.Cookie
+	// dashboard is what the handler is of.
+	dashboard *Dashboard
+	cookies   []*http.Cookie
 }
 
 func open(t *testing.T) *desk {
@@ -124,7 +128,7 @@ func open(t *testing.T) *desk {
 			t.Fatal(err)
 		}
 	}
-	d := &desk{t: t, clock: clocktesting.NewFakePassiveClock(now)}
+	d := &desk{t: t, clock: clocktesting.NewFakeClock(now)}
 	keys, err := vault.NewKeyset()
 	must(err)
 	d.vault, err = vault.Open(keys)
@@ -145,7 +149,7 @@ func open(t *testing.T) *desk {
 		BaseURL: "http://127.0.0.1:8080", Region: "EU", LocalUser: "developer",
 	})
 	must(err)
-	d.handler = dash.Handler()
+	d.handler, d.dashboard = dash.Handler(), dash
 	return d
 }
 

@@ -108,6 +108,7 @@ func (s *devStack) startRoles() error {
 	}
 	s.serve(webhookreceiver.NewServer("", receiver.Handler()), s.listeners.receiver)
 	s.serve(&http.Server{Handler: pages.Handler(), ReadHeaderTimeout: stopTimeout}, s.listeners.dashboard)
+	s.run("dashboard", pages.Run)
 	s.run("receiver", receiver.Run)
 	s.run("engine", engine.Run)
 	s.run("worker", work.Run)

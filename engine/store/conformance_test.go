@@ -16,7 +16,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"account erasure": testEraseAccount, "account erasure waits": testEraseAccountWaits,
 		"account erasure and scheduler": testEraseAccountAndDue,
 		"matching":                      testMatching, "shared profiles": testSharedProfiles, "profiles at rest": testProfilesAtRest,
-		"rematches": testRematches, "trend": testTrend, "score history": testScoreHistory,
+		"rematches": testRematches, "changes": testChanges, "trend": testTrend, "score history": testScoreHistory,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })
 	}

@@ -184,6 +184,7 @@ func (t *Tx) SaveCustomers(ctx context.Context, records []*CustomerRecord) error
 		return fmt.Errorf("save customers: %w", err)
 	}
 	for _, r := range records {
+		t.total(r.Scope).changes = 1
 		if !r.stored {
 			t.total(r.Scope).customers++
 		}

@@ -82,6 +82,7 @@ func (t *Tx) eraseAccount(ctx context.Context, ref AccountRef, until time.Time) 
 	}
 	t.total(ref.Scope).customers -= scored
 	t.total(ref.Scope).signals -= n.Signals
+	t.total(ref.Scope).changes = 1
 	return n, nil
 }
 

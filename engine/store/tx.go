@@ -24,7 +24,11 @@ type Tx struct {
 }
 
 // totals are what a transaction adds to the running counts of a scope.
-type totals struct{ customers, signals int }
+type totals struct {
+	customers, signals int
+	// changes is 1 when the transaction has changed a customer.
+	changes int
+}
 
 // Update runs fn in one transaction and commits it; when fn or the commit fails nothing of it remains. fn may run
 // more than once, so it must not change anything outside that it does not set anew.
@@ -145,13 +149,14 @@ func (t *Tx) addTotals(ctx context.Context) error {
 	}
 	sortScopes(scopes)
 	_, err := t.execMany(ctx, statement{
-		head:  `INSERT INTO totals (workspace, livemode, customers, signals) VALUES `,
-		tuple: `(?,?,?,?)`,
+		head:  `INSERT INTO totals (workspace, livemode, customers, signals, changes) VALUES `,
+		tuple: `(?,?,?,?,?)`,
 		tail: ` ON CONFLICT (workspace, livemode) DO UPDATE SET
-			customers = totals.customers + excluded.customers, signals = totals.signals + excluded.signals`,
+			customers = totals.customers + excluded.customers, signals = totals.signals + excluded.signals,
+			changes = totals.changes + excluded.changes`,
 	}, len(scopes), func(i int) []any {
 		n := t.added[scopes[i]]
-		return []any{scopes[i].Workspace, bit(scopes[i].Livemode), n.customers, n.signals}
+		return []any{scopes[i].Workspace, bit(scopes[i].Livemode), n.customers, n.signals, n.changes}
 	})
 	if err != nil {
 		return fmt.Errorf("add to the totals: %w", err)
