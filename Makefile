@@ -13,6 +13,10 @@ PACKAGES   ?= ./...
 TEST_FLAGS ?= -count=1 -timeout=30m
 FUZZ_TIME  ?= 30s
 GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml dashboard/assets
+# Of make image: the image's name without its tag, where it goes, and for which machines.
+IMAGE           ?= ghcr.io/kustiq/kustiq
+DIST            ?= $(CURDIR)/dist
+IMAGE_PLATFORMS ?= linux/amd64 linux/arm64
 
 # What go build -v says, as a line now and then; anything else, such as an error, as it is.
 COUNTED := awk '/^go: downloading / {if (++d % 25 == 0) {print "  fetched " d " modules"; fflush()} next} \
@@ -33,6 +37,17 @@ run: build ## Start everything on this machine with the demo account (ARGS=--onc
 build: tools-present ## Build bin/kustiq and bin/kubectl-kustiq
 	@echo "building bin/kustiq and bin/kubectl-kustiq (the first build fetches and compiles all libraries)"
 	@go build -v -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/kustiq ./cmd/kubectl-kustiq 2>&1 | $(COUNTED)
+
+.PHONY: image
+image: tools-present ## Write container images for IMAGE_PLATFORMS into DIST, without a container engine
+	@binaries=""; \
+	for platform in $(IMAGE_PLATFORMS); do \
+	  echo "building kustiq for $$platform"; \
+	  GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -v -trimpath -ldflags '$(LDFLAGS)' -o $(DIST)/bin/$$platform/kustiq ./cmd/kustiq 2>&1 | $(COUNTED); \
+	  binaries="$$binaries $$platform=$(DIST)/bin/$$platform/kustiq"; \
+	done; \
+	go run -C hack/image . -repository '$(IMAGE)' -version '$(VERSION)' -out $(DIST) \
+	  -revision "$$(git rev-parse HEAD 2>/dev/null || true)" -created "$$(git log -1 --format=%ct 2>/dev/null || echo 0)" $$binaries
 
 .PHONY: control-plane
 control-plane: build ## Find, download or build etcd, kube-apiserver and kubectl; print their folder
@@ -63,6 +78,7 @@ verify: generate frontend lint ## Fail when generated files, go.mod files or the
 	@go mod tidy -diff
 	@cd hack/tools && go mod tidy -diff
 	@cd hack/controlplane && go mod tidy -diff
+	@cd hack/image && go mod tidy -diff
 	@git diff --exit-code -- $(GENERATED) || { echo "generated files have drifted: commit what make generate wrote"; exit 1; }
 	@test -z "$$(git status --porcelain -- $(GENERATED))" || { git status --short -- $(GENERATED); echo "commit the generated files"; exit 1; }
 	@echo "no drift"
@@ -88,7 +104,7 @@ fmt: ## Format the Go code
 
 .PHONY: clean
 clean: ## Remove what was built and the data of make run (the control plane stays in the user's cache)
-	@rm -rf $(BIN) $(DATA_DIR)
+	@rm -rf $(BIN) $(DATA_DIR) $(DIST)
 
 .PHONY: tools-present
 tools-present:

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	// Root certificates for where the machine has none, as in our image.
+	_ "golang.org/x/crypto/x509roots/fallback"
 
 	"github.com/kustiq/kustiq/internal/version"
 )
