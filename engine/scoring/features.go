@@ -19,7 +19,7 @@ type Features struct {
 func (s *State) Features(now time.Time) Features {
 	t := now.Unix()
 	c := s.curve(t, Params{})
-	f := Features{Paying: c.paidFrom <= t, Committed: c.churned || c.leaving}
+	f := Features{Paying: c.paidFrom <= t, Committed: s.Committed()}
 	if !f.Paying || f.Committed {
 		return f
 	}
@@ -46,4 +46,15 @@ func (s *State) Features(now time.Time) Features {
 		}
 	}
 	return f
+}
+
+// Committed reports whether every subscription has ended or ends with its period. It is false before the first begins.
+func (s *State) Committed() bool {
+	started, staying := false, false
+	for i := range s.m.Subscriptions {
+		sub := &s.m.Subscriptions[i]
+		started = started || sub.Started
+		staying = staying || (sub.live() && !sub.Ending)
+	}
+	return started && !staying
 }

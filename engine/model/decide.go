@@ -1,0 +1,140 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/kustiq/kustiq/engine/scoring"
+	"github.com/kustiq/kustiq/internal/report"
+)
+
+const (
+	// testEvery is how long weights stand before they are tested again.
+	testEvery = 30 * 24 * time.Hour
+	// worthwhile is the least change of an intercept that makes a new version: a seventh of a point.
+	worthwhile = 0.01
+)
+
+// Current is the model that a workspace is on.
+type Current struct {
+	Params scoring.Params
+	Card   report.ModelCard
+}
+
+// Outcome is what a look at a workspace's history led to.
+type Outcome struct {
+	// Params have no version yet unless they are those from before.
+	Params scoring.Params
+	Card   report.ModelCard
+	// Changed says that these are new parameters and not those from before.
+	Changed bool
+}
+
+// Decide looks at a panel and finds the model to use from now on. The intercept is fitted every time; weights are fitted
+// and tested when they have not been for 30 days, or when asked. Fitted weights that were accepted before stay as long as
+// they predict the newest 30 days no worse than the prior's. It changes nothing and depends on its arguments alone.
+func Decide(p *Panel, current Current, asked bool, random *rand.Rand) Outcome {
+	now := time.Unix(p.asOf, 0).UTC()
+	card := report.ModelCard{CheckedAt: now, Test: current.Card.Test, Reason: current.Card.Reason}
+	f, rolledBack := fittedOf(&current.Params), false
+	if f != nil {
+		if worse, lost := p.running(f); worse {
+			f, rolledBack = nil, true
+			card.Reason = fmt.Sprintf("rolled back: the fitted weights' log loss of the newest %d days is %.2f %% worse than the prior's",
+				runningDays, 100*lost)
+		}
+	}
+	if asked || card.Test == nil || now.Sub(card.Test.At) >= testEvery {
+		own, test := p.test(random)
+		test.At = now
+		card.Test = &test
+		switch {
+		case test.Accepted:
+			f = &own
+			card.Reason = fmt.Sprintf("fitted weights stood the test: log loss %.2f %% better than the prior's", 100*test.Gain)
+		case f == nil && !rolledBack:
+			card.Reason = "fitted weights were not accepted: " + test.Reasons[0]
+		}
+	}
+	return p.conclude(current, f, card)
+}
+
+// conclude fits the intercept, measures, and finds out whether that makes a new version.
+func (p *Panel) conclude(current Current, f *fitted, card report.ModelCard) Outcome {
+	whole, own := p.all(), f != nil
+	if !own {
+		published := prior()
+		f = &published
+	}
+	f.intercept = p.fitIntercept(whole, f.weights)
+	if whole.empty() {
+		card.Reason = "no history whose outcome is known yet"
+	} else {
+		// What is measured rests on older days than those it is measured on.
+		newest := whole.newest(testDays)
+		honest := *f
+		honest.intercept = p.fitIntercept(whole.before(newest), f.weights)
+		card.Figures, card.Calibration = p.figures(newest, &honest)
+	}
+	card.Panel = p.summary()
+	out := Outcome{Params: scoring.Params{Intercept: f.intercept}, Card: card}
+	if own {
+		out.Params.Weights, out.Params.Fitted = &f.weights, f.moved
+	}
+	if out.Changed = !alike(&out.Params, &current.Params); !out.Changed {
+		out.Params = current.Params
+		out.Card.Version, out.Card.CreatedAt = current.Params.Version, current.Card.CreatedAt
+	}
+	out.Card.Kind, out.Card.Intercept, out.Card.Weights = kindOf(&out.Params), out.Params.Intercept, weightsOf(f)
+	return out
+}
+
+func kindOf(p *scoring.Params) string {
+	switch {
+	case p.Weights != nil:
+		return report.ModelFitted
+	case p.Intercept != 0:
+		return report.ModelIntercept
+	default:
+		return report.ModelPrior
+	}
+}
+
+// alike says that no score would differ by more than a fraction of a point.
+func alike(a, b *scoring.Params) bool {
+	if (a.Weights == nil) != (b.Weights == nil) || (a.Weights != nil && *a.Weights != *b.Weights) {
+		return false
+	}
+	return math.Abs(a.Intercept-b.Intercept) < worthwhile
+}
+
+// fittedOf gives the fitted weights of parameters; nil when they have none.
+func fittedOf(p *scoring.Params) *fitted {
+	if p.Weights == nil {
+		return nil
+	}
+	return &fitted{intercept: p.Intercept, weights: *p.Weights, moved: p.Fitted}
+}
+
+func weightsOf(f *fitted) []report.ModelWeight {
+	out := make([]report.ModelWeight, len(scoring.Coefficients))
+	for i, c := range scoring.Coefficients {
+		out[i] = report.ModelWeight{Name: c.Name, Weight: f.weights[i], Prior: c.Prior, Basis: scoring.BasisPrior}
+		if f.moved[i] {
+			out[i].Basis = scoring.BasisFitted
+		}
+	}
+	return out
+}
+
+func (p *Panel) summary() report.PanelSummary {
+	s, whole := report.PanelSummary{Share: p.Share}, p.all()
+	if whole.empty() {
+		return s
+	}
+	s.Rows, s.Customers, s.Churns = p.counts(whole)
+	s.From, s.To = timeOf(whole.first), timeOf(whole.last)
+	return s
+}
