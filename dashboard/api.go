@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/report"
 )
 
@@ -18,19 +19,9 @@ const maxLimit = 200
 // tiers of the at-risk segment, the gravest first.
 var tiers = []string{"Critical", "Leaving", "Normal"}
 
-// workspaceOf reads the workspace of an API path, or answers.
+// workspaceOf is the workspace of an API path, or answers.
 func (d *Dashboard) workspaceOf(w http.ResponseWriter, r *http.Request) (string, bool) {
-	workspace := r.PathValue("namespace") + "/" + r.PathValue("name")
-	known, err := d.workspaces(r)
-	if err != nil {
-		d.apiFailure(w, "list workspaces", err)
-		return "", false
-	}
-	if !slices.Contains(known, workspace) {
-		refuse(w, http.StatusNotFound, "workspace_not_found", "there is no Workspace "+workspace+" in region "+d.Region)
-		return "", false
-	}
-	return workspace, true
+	return r.PathValue("namespace") + "/" + r.PathValue("name"), d.entitled(w, r, access.View)
 }
 
 func (d *Dashboard) apiAtRisk(w http.ResponseWriter, r *http.Request) {

@@ -54,7 +54,7 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 	}
 	query := r.URL.Query()
 	view := churnView{
-		layout: d.layout("Customers at risk", workspace), Tiers: tiers, Tier: query.Get("tier"),
+		layout: d.layout(r, "Customers at risk", workspace), Tiers: tiers, Tier: query.Get("tier"),
 		Paused: query.Get("updates") == "off",
 	}
 	view.Section, view.Workspaces = sectionChurn, workspaces
@@ -85,7 +85,8 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 	d.render(w, http.StatusOK, "churn.html", view)
 }
 
-// chosenWorkspace is the one that the query names, or the first; otherwise it answers.
+// chosenWorkspace is the one that the query names, or the first; otherwise it answers. All are those that the caller may
+// view.
 func (d *Dashboard) chosenWorkspace(w http.ResponseWriter, r *http.Request) (all []string, chosen string, ok bool) {
 	all, err := d.workspaces(r)
 	chosen = r.URL.Query().Get("workspace")
@@ -93,8 +94,7 @@ func (d *Dashboard) chosenWorkspace(w http.ResponseWriter, r *http.Request) (all
 	case err != nil:
 		d.failure(w, r, "list workspaces", err)
 	case len(all) == 0:
-		d.problem(w, r, http.StatusOK, "There is no Workspace in region "+d.Region+" yet",
-			"Apply a Workspace and a StripeConnection, as in config/samples: kubectl apply -k config/samples.")
+		d.noWorkspace(w, r)
 	case chosen == "":
 		return all, all[0], true
 	case !slices.Contains(all, chosen):
@@ -132,26 +132,10 @@ func (d *Dashboard) customer(w http.ResponseWriter, r *http.Request) {
 	if title == "" {
 		title = detail.Customer
 	}
-	view := customerView{layout: d.layout(title, workspace), Detail: detail}
+	view := customerView{layout: d.layout(r, title, workspace), Detail: detail}
 	view.Section, view.Deeper, view.Workspaces = sectionChurn, true, workspaces
 	view.Start, view.Bars = waterfall(detail)
 	d.render(w, http.StatusOK, "customer.html", view)
-}
-
-// workspaces lists "namespace/name" of this region's, in order.
-func (d *Dashboard) workspaces(r *http.Request) ([]string, error) {
-	var list v1alpha1.WorkspaceList
-	if err := d.Kube.List(r.Context(), &list); err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, w := range list.Items {
-		if string(w.Spec.Region) == d.Region {
-			names = append(names, w.Namespace+"/"+w.Name)
-		}
-	}
-	slices.Sort(names)
-	return names, nil
 }
 
 // connections lists those of one workspace, which are in its namespace.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/bus"
 )
 
@@ -46,20 +47,20 @@ type connectView struct {
 	Token   string
 }
 
-// connection reads the resource named in the path, or answers.
-func (d *Dashboard) connection(w http.ResponseWriter, r *http.Request) (*v1alpha1.StripeConnection, bool) {
+// connection reads the resource named in the path, in whose workspace the caller has the right, or answers.
+func (d *Dashboard) connection(w http.ResponseWriter, r *http.Request, right access.Right) (*v1alpha1.StripeConnection, bool) {
 	conn := &v1alpha1.StripeConnection{}
 	key := client.ObjectKey{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
 	err := d.Kube.Get(r.Context(), key, conn)
-	if apierrors.IsNotFound(err) {
-		d.problem(w, r, http.StatusNotFound, "There is no such connection", "Apply a StripeConnection of this name, then open its connect URL.")
+	if err == nil {
+		err = d.may(r, right, conn.Namespace, conn.Spec.WorkspaceRef.Name)
+	}
+	if apierrors.IsNotFound(err) || errors.Is(err, errNoWorkspace) {
+		d.problem(w, r, http.StatusNotFound, "There is no such connection",
+			"Apply a StripeConnection of this name to a Workspace that you may see, then open its connect URL.")
 		return nil, false
 	}
-	if err != nil {
-		d.failure(w, r, "read the connection", err)
-		return nil, false
-	}
-	return conn, true
+	return conn, d.permitted(w, r, err)
 }
 
 // connect shows what will be connected, and how far it is.
@@ -69,12 +70,12 @@ func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, d.BaseURL+r.URL.RequestURI(), http.StatusSeeOther)
 		return
 	}
-	conn, ok := d.connection(w, r)
+	conn, ok := d.connection(w, r, access.View)
 	if !ok {
 		return
 	}
 	view := connectView{
-		layout:     d.layout("Connect Stripe", conn.Namespace+"/"+conn.Spec.WorkspaceRef.Name),
+		layout:     d.layout(r, "Connect Stripe", conn.Namespace+"/"+conn.Spec.WorkspaceRef.Name),
 		Connection: conn, Declined: r.URL.Query().Has("declined"), Steps: steps(conn.Status.Conditions),
 		Authorized: meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionAuthorized),
 		Ready:      meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady),

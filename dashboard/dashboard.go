@@ -9,7 +9,6 @@ import (
 	"errors"
 	"html/template"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/vault"
 )
@@ -32,19 +32,28 @@ type Scores interface {
 	Trend(ctx context.Context, workspace string, days int) (store.Trend, error)
 }
 
+// Access knows what people may do; *access.Reviewer does.
+type Access interface {
+	Allowed(ctx context.Context, user access.User, right access.Right, namespace, workspace string) (bool, error)
+}
+
 // Options of a Dashboard.
 type Options struct {
 	Store Scores
 	Bus   *bus.Bus
 	// Vault seals OAuth states and codes; it is the bus keyset's.
-	Vault  *vault.Vault
-	Kube   client.Client
+	Vault *vault.Vault
+	Kube  client.Client
+	// Audit takes what people do.
+	Audit  AuditLog
 	Clock  clock.WithTicker
 	Logger *slog.Logger
 	// BaseURL is where browsers reach this dashboard, without a slash at its end.
 	BaseURL string
 	// Region whose workspaces are shown.
 	Region string
+	// Access decides what people may do; of no use with LocalUser.
+	Access Access
 	// LocalUser signs everybody on this machine in under a name. It is for kustiq dev, and requests that do not come
 	// from this machine are refused.
 	LocalUser string
@@ -67,8 +76,8 @@ var templateFiles embed.FS
 // New returns a dashboard. Without a local user it refuses: there is no other sign-in yet.
 func New(opts Options) (*Dashboard, error) {
 	switch {
-	case opts.Store == nil || opts.Bus == nil || opts.Vault == nil || opts.Kube == nil || opts.Clock == nil || opts.Logger == nil:
-		return nil, errors.New("dashboard: store, bus, vault, Kubernetes client, clock and logger are needed")
+	case opts.Store == nil || opts.Bus == nil || opts.Vault == nil || opts.Kube == nil || opts.Audit == nil || opts.Clock == nil || opts.Logger == nil:
+		return nil, errors.New("dashboard: store, bus, vault, Kubernetes client, audit log, clock and logger are needed")
 	case opts.LocalUser == "":
 		return nil, errors.New("dashboard: sign-in through an identity provider is not available yet; it serves a local user only")
 	}
@@ -88,34 +97,4 @@ func New(opts Options) (*Dashboard, error) {
 	return &Dashboard{
 		Options: opts, pages: pages, assets: files, host: base.Host, changes: newChanges(opts.Store.Changes, opts.Clock, opts.Logger),
 	}, nil
-}
-
-// Handler serves everything.
-func (d *Dashboard) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", http.RedirectHandler("/dashboard/churn", http.StatusSeeOther))
-	mux.HandleFunc("GET /dashboard/churn", d.churn)
-	mux.HandleFunc("GET /dashboard/churn/changes", d.churnChanges)
-	mux.HandleFunc("GET /dashboard/churn/customers/{customer}", d.customer)
-	mux.HandleFunc("GET /connect/{namespace}/{name}", d.connect)
-	mux.HandleFunc("POST /connect/{namespace}/{name}", d.goToStripe)
-	mux.HandleFunc("GET /oauth/callback", d.callback)
-	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/at-risk", d.apiAtRisk)
-	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}", d.apiCustomer)
-	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}/history", d.apiHistory)
-	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/trend", d.apiTrend)
-	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/counts", d.apiCounts)
-	mux.HandleFunc("GET /api/v1/workspaces/{namespace}/{name}/failed", d.apiFailed)
-	// A page elsewhere must not have a browser ask for it.
-	mux.Handle("POST /api/v1/workspaces/{namespace}/{name}/failed/redrive",
-		http.NewCrossOriginProtection().Handler(http.HandlerFunc(d.apiRedrive)))
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	mux.Handle("GET /assets/", d.assets.handler())
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusNotFound, "not_found", "the API has no such path or method")
-	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		d.problem(w, r, http.StatusNotFound, "There is no such page", "Go to the list of customers at risk.")
-	})
-	return d.localOnly(headers(mux))
 }

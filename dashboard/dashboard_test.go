@@ -113,6 +113,7 @@ type desk struct {
 	bus     *bus.Bus
 	vault   *vault.Vault
 	clock   *clocktesting.FakeClock
+	audit   *journal
 	handler http.Handler
 	// dashboard is what the handler is of.
 	dashboard *Dashboard
@@ -128,7 +129,7 @@ func open(t *testing.T) *desk {
 			t.Fatal(err)
 		}
 	}
-	d := &desk{t: t, clock: clocktesting.NewFakeClock(now)}
+	d := &desk{t: t, clock: clocktesting.NewFakeClock(now), audit: &journal{}}
 	keys, err := vault.NewKeyset()
 	must(err)
 	d.vault, err = vault.Open(keys)
@@ -145,7 +146,7 @@ func open(t *testing.T) *desk {
 			"ns/acme":  {scored("cus_1", "Nord <script>alert(1)</script>", "Critical", 95), scored("cus_2", "Süd", "Normal", 62)},
 			"ns/other": {scored("cus_9", "Secret Customer", "Critical", 99)},
 		},
-		Bus: d.bus, Vault: d.vault, Kube: cluster(t), Clock: d.clock, Logger: log,
+		Bus: d.bus, Vault: d.vault, Kube: cluster(t), Audit: d.audit, Clock: d.clock, Logger: log,
 		BaseURL: "http://127.0.0.1:8080", Region: "EU", LocalUser: "developer",
 	})
 	must(err)
@@ -411,7 +412,7 @@ func TestTheConnectPageSaysWhatToDo(t *testing.T) {
 func TestWithoutSignInThereIsNoDashboard(t *testing.T) {
 	d := open(t)
 	_, err := New(Options{
-		Store: shelf{}, Bus: d.bus, Vault: d.vault, Kube: cluster(t), Clock: d.clock, Logger: slog.New(slog.DiscardHandler), BaseURL: "https://k.example",
+		Store: shelf{}, Bus: d.bus, Vault: d.vault, Kube: cluster(t), Audit: d.audit, Clock: d.clock, Logger: slog.New(slog.DiscardHandler), BaseURL: "https://k.example",
 	})
 	if err == nil {
 		t.Error("a dashboard without sign-in was made")

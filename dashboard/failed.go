@@ -58,7 +58,11 @@ func (d *Dashboard) apiRedrive(w http.ResponseWriter, r *http.Request) {
 		d.apiFailure(w, "list failed events", err)
 		return
 	}
-	done, err := d.redrive(r, workspace, listed)
+	var done report.Redriven
+	err = d.audited(r, action{workspace: workspace, verb: "redrive", object: "workspace/" + r.PathValue("name"), subjects: idsOf(listed)}, func() (err error) {
+		done, err = d.redrive(r, workspace, listed)
+		return err
+	})
 	if err != nil {
 		d.Logger.Warn("dashboard: a re-drive cannot be asked for", "workspace", workspace, "error", err)
 		w.Header().Set("Retry-After", "5")
@@ -73,6 +77,25 @@ func (d *Dashboard) apiRedrive(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
 	_ = json.NewEncoder(w).Encode(done) // the client has gone
+}
+
+// maxSubjects bounds what the audit log keeps of the ids of one action, in bytes.
+const maxSubjects = 2000
+
+// idsOf names events for the audit log; of many it names the first.
+func idsOf(events []store.FailedEvent) string {
+	var ids strings.Builder
+	for i, e := range events {
+		if ids.Len()+len(e.EventID) > maxSubjects {
+			ids.WriteString(" and " + strconv.Itoa(len(events)-i) + " more")
+			break
+		}
+		if i > 0 {
+			ids.WriteByte(' ')
+		}
+		ids.WriteString(e.EventID)
+	}
+	return ids.String()
 }
 
 func known(listed []store.FailedEvent, event string) bool {

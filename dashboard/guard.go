@@ -5,6 +5,16 @@ import (
 	"net/http"
 )
 
+// front stands before all routes.
+func (d *Dashboard) front(next http.Handler) http.Handler {
+	// A page elsewhere must not have a browser change anything here.
+	protection := http.NewCrossOriginProtection()
+	if err := protection.AddTrustedOrigin(d.BaseURL); err != nil {
+		panic(err) // New has looked at it
+	}
+	return d.localOnly(headers(protection.Handler(next)))
+}
+
 // headers sets what keeps a page from running or loading anything but its own.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

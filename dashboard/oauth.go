@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/bus"
 )
 
@@ -79,7 +80,7 @@ func (d *Dashboard) goToStripe(w http.ResponseWriter, r *http.Request) {
 		d.problem(w, r, http.StatusForbidden, "This form is not from your session", "Open the connect page again and use its button.")
 		return
 	}
-	conn, ok := d.connection(w, r)
+	conn, ok := d.connection(w, r, access.Operate)
 	if !ok {
 		return
 	}

@@ -25,8 +25,8 @@ type layout struct {
 	Charts bool
 }
 
-func (d *Dashboard) layout(title, workspace string) layout {
-	return layout{Title: title, Workspace: workspace, User: d.LocalUser, Now: d.Clock.Now()}
+func (d *Dashboard) layout(r *http.Request, title, workspace string) layout {
+	return layout{Title: title, Workspace: workspace, User: callerOf(r).user.Name, Now: d.Clock.Now()}
 }
 
 var functions = template.FuncMap{
@@ -54,8 +54,8 @@ type problemView struct {
 }
 
 // problem says what is wrong and what to do.
-func (d *Dashboard) problem(w http.ResponseWriter, _ *http.Request, status int, what, advice string) {
-	d.render(w, status, "problem.html", problemView{layout: d.layout(what, ""), Advice: advice})
+func (d *Dashboard) problem(w http.ResponseWriter, r *http.Request, status int, what, advice string) {
+	d.render(w, status, "problem.html", problemView{layout: d.layout(r, what, ""), Advice: advice})
 }
 
 // failure logs an unexpected error and says that it is ours.

@@ -100,7 +100,7 @@ func (s *devStack) startRoles() error {
 		return err
 	}
 	pages, err := dashboard.New(dashboard.Options{
-		Store: s.store, Bus: s.bus, Vault: s.keys.Bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
+		Store: s.store, Audit: s.store, Bus: s.bus, Vault: s.keys.Bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
 		BaseURL: baseURL(s.listeners.dashboard), Region: devRegion, LocalUser: "developer",
 	})
 	if err != nil {

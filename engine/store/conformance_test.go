@@ -17,6 +17,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"account erasure and scheduler": testEraseAccountAndDue,
 		"matching":                      testMatching, "shared profiles": testSharedProfiles, "profiles at rest": testProfilesAtRest,
 		"rematches": testRematches, "changes": testChanges, "trend": testTrend, "score history": testScoreHistory,
+		"audit": testAudit,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })
 	}

@@ -7,8 +7,8 @@ import (
 
 // Erase removes everything the workspace's events left behind, live and test, and destroys its data key, so that a
 // copy of its identities without that key stays closed; imported profiles, which the key seals too, go with it. What
-// remains is the workspace's name and the instant of the erasure, by which messages that are still on their way are
-// dropped. Erasing twice is no error.
+// remains is the workspace's name, the instant of the erasure, by which messages that are still on their way are
+// dropped, and who did what in the audit log, without the ids. Erasing twice is no error.
 func (s *Store) Erase(ctx context.Context, workspace string) (ErasedCounts, error) {
 	var n ErasedCounts
 	err := s.Update(ctx, func(tx *Tx) (err error) {
@@ -56,5 +56,5 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 			return n, fmt.Errorf("empty %s: %w", table.name, err)
 		}
 	}
-	return n, nil
+	return n, t.forgetSubjects(ctx, workspace)
 }

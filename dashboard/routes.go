@@ -1,0 +1,121 @@
+package dashboard
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/kustiq/kustiq/internal/access"
+)
+
+const (
+	// anyone needs no sign-in: such a route shows nothing of any workspace.
+	anyone access.Right = "anyone"
+	// person must be signed in. The handler shows what they may view and nothing else: see chosenWorkspace and connection.
+	person access.Right = "person"
+)
+
+// route is a pattern of the mux, and what somebody must be allowed to do to take it. With a right, the pattern names the
+// workspace by {namespace} and {name}, and the handler is reached by those only who have it there.
+type route struct {
+	pattern string
+	need    access.Right
+	serve   http.HandlerFunc
+}
+
+// routes are all there are.
+func (d *Dashboard) routes() []route {
+	return []route{
+		{"GET /{$}", person, http.RedirectHandler("/dashboard/churn", http.StatusSeeOther).ServeHTTP},
+		{"GET /dashboard/churn", person, d.churn},
+		{"GET /dashboard/churn/changes", person, d.churnChanges},
+		{"GET /dashboard/churn/customers/{customer}", person, d.customer},
+		{"GET /connect/{namespace}/{name}", person, d.connect},
+		{"POST /connect/{namespace}/{name}", person, d.goToStripe},
+		{"GET /oauth/callback", person, d.callback},
+
+		{"GET /api/v1/workspaces/{namespace}/{name}/at-risk", access.View, d.apiAtRisk},
+		{"GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}", access.View, d.apiCustomer},
+		{"GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}/history", access.View, d.apiHistory},
+		{"GET /api/v1/workspaces/{namespace}/{name}/trend", access.View, d.apiTrend},
+		{"GET /api/v1/workspaces/{namespace}/{name}/counts", access.View, d.apiCounts},
+		{"GET /api/v1/workspaces/{namespace}/{name}/failed", access.View, d.apiFailed},
+		{"POST /api/v1/workspaces/{namespace}/{name}/failed/redrive", access.Operate, d.apiRedrive},
+		{"GET /api/v1/workspaces/{namespace}/{name}/audit", access.View, d.apiAudit},
+		{"/api/", person, func(w http.ResponseWriter, _ *http.Request) {
+			refuse(w, http.StatusNotFound, "not_found", "the API has no such path or method")
+		}},
+
+		{"GET /healthz", anyone, func(http.ResponseWriter, *http.Request) {}},
+		{"GET /assets/", anyone, d.assets.handler().ServeHTTP},
+		{"/", person, func(w http.ResponseWriter, r *http.Request) {
+			d.problem(w, r, http.StatusNotFound, "There is no such page", "Go to the list of customers at risk.")
+		}},
+	}
+}
+
+// Handler serves everything.
+func (d *Dashboard) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range d.routes() {
+		mux.Handle(r.pattern, d.gate(r))
+	}
+	return d.front(mux)
+}
+
+// gate lets those through to a route who may take it.
+func (d *Dashboard) gate(to route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if to.need == anyone {
+			to.serve(w, r)
+			return
+		}
+		r, ok := d.authenticated(w, r)
+		if !ok {
+			return
+		}
+		if to.need != person && !d.entitled(w, r, to.need) {
+			return
+		}
+		to.serve(w, r)
+	})
+}
+
+// entitled says whether the caller has a right in the workspace that the path names, or answers.
+func (d *Dashboard) entitled(w http.ResponseWriter, r *http.Request, right access.Right) bool {
+	return d.permitted(w, r, d.may(r, right, r.PathValue("namespace"), r.PathValue("name")))
+}
+
+// permitted answers an error of may. Somebody who may not even view a workspace is told that there is none.
+func (d *Dashboard) permitted(w http.ResponseWriter, r *http.Request, err error) bool {
+	var forbidden *forbiddenError
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, errNoWorkspace):
+		d.deny(w, r, http.StatusNotFound, "workspace_not_found", "there is no such Workspace in region "+d.Region+" that you may see")
+	case errors.As(err, &forbidden):
+		d.deny(w, r, http.StatusForbidden, "forbidden", forbidden.Error())
+	default:
+		d.Logger.Error("dashboard: find out what somebody may do", "error", err)
+		d.deny(w, r, http.StatusServiceUnavailable, "unavailable", "Kubernetes does not say now what you may do: try again in a moment")
+	}
+	return false
+}
+
+// deny answers as the caller expects: the API in JSON, a browser with a page.
+func (d *Dashboard) deny(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	if isAPI(r) {
+		refuse(w, status, code, message)
+		return
+	}
+	title := map[int]string{
+		http.StatusNotFound: "There is no such workspace here", http.StatusForbidden: "You may not do this",
+	}[status]
+	if title == "" {
+		title = "This cannot be done now"
+	}
+	d.problem(w, r, status, title, strings.ToUpper(message[:1])+message[1:]+".")
+}
+
+func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
