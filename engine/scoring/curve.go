@@ -56,6 +56,8 @@ type curve struct {
 	// paidFrom is when the customer counts as having paid; never while it has not.
 	paidFrom         int64
 	leaving, churned bool
+	// atRisk is the score from which a customer is.
+	atRisk int
 }
 
 // values are the terms at an instant; η is their sum in order.
@@ -143,7 +145,7 @@ func (c *curve) evaluate(t int64) (s standing, v [termCount]float64, eta, p30 fl
 		return standing{Leaving, scoreLeaving, true}, v, eta, leavingP30
 	}
 	score := normalScore(eta)
-	return standing{Normal, score, score >= atRiskScore || c.active(&v) >= atRiskTerms}, v, eta, p30
+	return standing{Normal, score, score >= c.atRisk || c.active(&v) >= atRiskTerms}, v, eta, p30
 }
 
 func probability(eta float64) float64 { return clip(1/(1+math.Exp(-eta)), lowestP30, highestP30) }

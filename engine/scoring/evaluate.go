@@ -29,7 +29,7 @@ func (s *State) curve(now int64, p Params) curve {
 	c := curve{
 		w: p.weights(), base: newBaseline(s.tenureStart(), s.main(), now, p.Intercept), dunning: s.dunning(), residual: s.m.Residual,
 		price: s.m.Price.decay, dispute: s.m.Disputes.decay, pause: s.paused(), deleted: s.deleted(),
-		withdrawn: s.withdrawn(), returned: s.returned(), paidFrom: s.paidFrom(),
+		withdrawn: s.withdrawn(), returned: s.returned(), paidFrom: s.paidFrom(), atRisk: p.atRisk(),
 	}
 	c.criticalUntil = s.criticalUntil(c.dunning)
 	started, live, ending := 0, 0, 0

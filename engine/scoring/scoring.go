@@ -26,6 +26,19 @@ type Params struct {
 	Weights *Weights
 	// Fitted says which of Weights a workspace's history has moved.
 	Fitted [CoefficientCount]bool
+	// AtRisk is the score from which a customer belongs to the at-risk segment; 0 stands for DefaultAtRisk. It is a
+	// workspace's choice and no part of the model.
+	AtRisk int
+}
+
+// DefaultAtRisk is the score from which a customer belongs to the at-risk segment where a workspace names no other.
+const DefaultAtRisk = 60
+
+func (p *Params) atRisk() int {
+	if p.AtRisk == 0 {
+		return DefaultAtRisk
+	}
+	return p.AtRisk
 }
 
 func (p *Params) weights() *Weights {

@@ -12,7 +12,6 @@ const (
 	lowestCritical   = 90
 	criticalSpan     = 9
 	scoreChurned     = 100
-	atRiskScore      = 60
 	atRiskTerms      = 0.7
 	lowestP30        = 0.002
 	highestP30       = 0.97
