@@ -18,6 +18,7 @@
 //	                  Ready               stripeconnection/conclude.go, with suspend.go and route.go
 //	Backfill          Complete, Ready     backfill/conclude.go
 //	Workspace         Ready               workspace/controller.go
+//	                  NotificationsReady  workspace/notifications.go
 package controllers
 
 import (
@@ -119,11 +120,14 @@ func Setup(mgr ctrl.Manager, cfg Config) error {
 }
 
 func addWorkspace(_ context.Context, mgr ctrl.Manager, cfg Config) error {
-	dashboards := map[string]string{}
+	dashboards, buses := map[string]string{}, map[string]*bus.Bus{}
 	for name, region := range cfg.Regions {
-		dashboards[name] = region.DashboardURL
+		dashboards[name], buses[name] = region.DashboardURL, region.Bus
 	}
-	r, err := workspace.New(workspace.Config{Client: mgr.GetClient(), Dashboards: dashboards, Clock: cfg.Clock})
+	r, err := workspace.New(workspace.Config{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Dashboards: dashboards, Buses: buses, BusVault: cfg.BusVault,
+		OperatorNamespace: cfg.OperatorNamespace, Clock: cfg.Clock, Jitter: cfg.Jitter,
+	})
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,8 @@ var (
 	tokens   *tokenstore.Store
 	metrics  *prometheus.Registry
 	tasks    *taskLog
+	// admin is the cluster as its administrator reaches it, from the command line too.
+	admin *devcluster.Cluster
 )
 
 func TestControllers(t *testing.T) {
@@ -81,6 +83,7 @@ var _ = BeforeSuite(func() {
 	cluster, err := devcluster.Start(ctx, devcluster.Options{Dir: filepath.Join(dir, "cluster"), CRDs: crds})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(cluster.Stop()).To(Succeed()) })
+	admin = cluster
 	clk = clocktesting.NewFakeClock(time.Now())
 	startStripe(ctx, logger)
 	startBus(ctx, dir, logger)

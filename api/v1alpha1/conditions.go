@@ -140,6 +140,21 @@ const (
 	ReasonDeleting = "Deleting"
 )
 
+// NotificationsReady says whether churn events can be sent to every receiver that a Workspace names. It never unsets Ready.
+const (
+	ConditionNotificationsReady = "NotificationsReady"
+	// ReasonNoNotifications surfaces, with status True, when the Workspace names no receiver.
+	ReasonNoNotifications = "NoNotifications"
+	// ReasonPublished surfaces when the engine knows every receiver and what to sign with.
+	ReasonPublished = "Published"
+	// ReasonSecretNotReadable surfaces when the operator may not read a signing secret.
+	ReasonSecretNotReadable = "SecretNotReadable"
+	// ReasonSecretNotFound surfaces when a signing secret or its key does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretInvalid surfaces when a signing secret is none of the Standard Webhooks kind.
+	ReasonSecretInvalid = "SecretInvalid"
+)
+
 // Reconciling is present only while it is true, as kstatus expects.
 const (
 	ConditionReconciling = "Reconciling"

@@ -58,13 +58,14 @@ type SecretKeyRef struct {
 }
 
 // Notification is a receiver of outbound churn events.
-// +kubebuilder:validation:XValidation:rule="self.url.startsWith('https://')",message="url must begin with https://"
+// +kubebuilder:validation:XValidation:rule="self.url.startsWith('https://') || self.url.startsWith('http://127.0.0.1:') || self.url.startsWith('http://localhost:')",message="url must begin with https:// (http:// is for a loopback address on a developer's machine)"
 type Notification struct {
 	// URL that events are posted to.
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url"`
-	// SigningSecretRef names the secret that signs the events.
+	// SigningSecretRef names the secret that signs the events: whsec_ and 24 to 64 bytes in base64. Several, separated by
+	// spaces, all sign: that is how one takes the place of another. The operator may read it only if it is granted that.
 	SigningSecretRef SecretKeyRef `json:"signingSecretRef"`
 	// EventTypes to send. Empty sends all.
 	// +optional
@@ -74,6 +75,7 @@ type Notification struct {
 }
 
 // WorkspaceSpec is the platform team's word on a tenant.
+// +kubebuilder:validation:XValidation:rule="!has(self.notifications) || self.notifications.all(n, self.notifications.exists_one(m, m.url == n.url))",message="notifications must not name a url twice"
 type WorkspaceSpec struct {
 	// Plan of the tenant. A plan below Pro pauses its Stripe connections and keeps their grants.
 	Plan Plan `json:"plan"`
@@ -90,7 +92,7 @@ type WorkspaceSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	AtRiskThreshold int32 `json:"atRiskThreshold,omitempty"`
-	// Notifications are sent churn events.
+	// Notifications are sent churn events. Each URL is there once.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
@@ -109,7 +111,7 @@ type WorkspaceStatus struct {
 	// Connections counts the StripeConnections of the workspace.
 	// +optional
 	Connections int32 `json:"connections,omitempty"`
-	// Conditions of the workspace: Ready.
+	// Conditions of the workspace: Ready, NotificationsReady.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

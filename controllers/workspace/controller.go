@@ -1,7 +1,7 @@
-// Package workspace reconciles Workspaces: where a tenant's scores are shown, how many connections it has, and whether
-// this installation serves its region.
+// Package workspace reconciles Workspaces: where a tenant's scores are shown, how many connections it has, whether
+// this installation serves its region, and what its engine has to know of it.
 //
-// It owns the Workspace's status. It must not know what a connection does.
+// It owns the Workspace's status and the settings on the bus. It must not know what a connection does.
 package workspace
 
 import (
@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -20,7 +23,10 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/controllers/buswatch"
+	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/kube"
+	"github.com/kustiq/kustiq/internal/step"
+	"github.com/kustiq/kustiq/internal/vault"
 )
 
 const (
@@ -28,15 +34,26 @@ const (
 	Name = "workspace"
 
 	fieldOwner = client.FieldOwner("kustiq-" + Name)
+
+	// secretsAgain is when signing secrets are read again at the latest: they cannot be watched.
+	secretsAgain = 5 * time.Minute
 )
 
-// Config is what the controller works with. All of it is needed but Regions.
+// Config is what the controller works with. All of it is needed but Dashboards and Buses.
 type Config struct {
 	Client client.Client
+	// Reader asks the API server itself.
+	Reader client.Reader
 	// Dashboards are the public base URLs of the dashboards, without a slash at their end, by the names of the regions
 	// that this installation serves.
 	Dashboards map[string]string
-	Clock      clock.PassiveClock
+	// Buses of the regions, by name.
+	Buses map[string]*bus.Bus
+	// BusVault seals what is secret on the bus.
+	BusVault          *vault.Vault
+	OperatorNamespace string
+	Clock             clock.Clock
+	Jitter            step.Jitter
 }
 
 // Reconciler reconciles Workspaces.
@@ -46,21 +63,33 @@ type Reconciler struct {
 
 // New makes the reconciler.
 func New(c Config) (*Reconciler, error) {
-	if c.Client == nil || c.Clock == nil {
-		return nil, errors.New("workspace: client, dashboard URL and clock are needed")
+	if c.Client == nil || c.Reader == nil || c.BusVault == nil || c.OperatorNamespace == "" || c.Clock == nil || c.Jitter == nil {
+		return nil, errors.New("workspace: client, reader, bus vault, operator namespace, clock and jitter are needed")
 	}
 	return &Reconciler{Config: c}, nil
 }
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
 		For(&v1alpha1.Workspace{}).
 		// Only how many there are matters, not how they fare.
 		Watches(&v1alpha1.StripeConnection{}, handler.EnqueueRequestsFromMapFunc(ofConnection), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(buswatch.ControllerOptions(1)).
-		Complete(r)
+		WithOptions(buswatch.ControllerOptions(1))
+	for _, on := range r.Buses {
+		// Settings whose Workspace was deleted while no operator ran are found by this alone.
+		b = b.WatchesRawSource(buswatch.Source("settings", on.Settings(), r.Clock, 0, ofSettings))
+	}
+	return b.Complete(r)
+}
+
+func ofSettings(_ context.Context, key string, value *bus.Settings) []reconcile.Request {
+	namespace, name, ok := strings.Cut(key, "/")
+	if !ok || value == nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}}
 }
 
 func ofConnection(_ context.Context, o client.Object) []reconcile.Request {
@@ -71,11 +100,15 @@ func ofConnection(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: connection.Namespace, Name: connection.Spec.WorkspaceRef.Name}}}
 }
 
-// Reconcile brings one Workspace's status up to date.
+// Reconcile brings one Workspace's settings and status up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var workspace v1alpha1.Workspace
-	if err := r.Client.Get(ctx, req.NamespacedName, &workspace); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	err := r.Client.Get(ctx, req.NamespacedName, &workspace)
+	switch {
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, r.withdraw(ctx, req.String())
+	case err != nil:
+		return ctrl.Result{}, fmt.Errorf("read workspace: %w", err)
 	}
 	var connections v1alpha1.StripeConnectionList
 	if err := r.Client.List(ctx, &connections, client.InNamespace(workspace.Namespace), client.UnsafeDisableDeepCopy); err != nil {
@@ -84,14 +117,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	conditions := kube.NewConditions(workspace.Status.Conditions, workspace.Generation, r.Clock.Now())
 	base, served := r.Dashboards[string(workspace.Spec.Region)]
 	judge(conditions, workspace.Spec.Region, served)
+	targets, err := r.notify(ctx, &workspace, conditions)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.publish(ctx, &workspace, targets); err != nil {
+		return ctrl.Result{}, err
+	}
 	status := v1alpha1.WorkspaceStatus{
 		ObservedGeneration: workspace.Generation,
 		DashboardURL:       dashboardURL(base, req.String()),
 		Connections:        count(connections.Items, workspace.Name),
-		Conditions:         conditions.Sorted(v1alpha1.ConditionReady),
+		Conditions:         conditions.Sorted(v1alpha1.ConditionReady, v1alpha1.ConditionNotificationsReady),
 	}
-	_, err := kube.ApplyStatus(ctx, r.Client, fieldOwner, &workspace, &workspace.Status, &status)
-	return ctrl.Result{}, err
+	result := ctrl.Result{}
+	if len(workspace.Spec.Notifications) > 0 {
+		result.RequeueAfter = r.Jitter.Shorten(secretsAgain)
+	}
+	_, err = kube.ApplyStatus(ctx, r.Client, fieldOwner, &workspace, &workspace.Status, &status)
+	return result, err
 }
 
 // dashboardURL is where the workspace ("namespace/name") is shown; "" when its region has no dashboard.

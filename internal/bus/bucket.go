@@ -37,6 +37,7 @@ type buckets struct {
 	policies  *Bucket[MatchPolicy]
 	matches   *Bucket[Matches]
 	erasures  *Bucket[Erasure]
+	settings  *Bucket[Settings]
 }
 
 func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
@@ -52,6 +53,7 @@ func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
 		openBucket(ctx, b, &all.policies, "match_policies", 0),
 		openBucket(ctx, b, &all.matches, "matches", 0),
 		openBucket(ctx, b, &all.erasures, "erasures", 0),
+		openBucket(ctx, b, &all.settings, "settings", 0),
 	)
 }
 
@@ -95,6 +97,9 @@ func (b *Bus) Matches() *Bucket[Matches] { return b.buckets.matches }
 
 // Erasures by connection uid; written by the operator, answered by the engine.
 func (b *Bus) Erasures() *Bucket[Erasure] { return b.buckets.erasures }
+
+// Settings by workspace, "namespace/name"; written by the operator.
+func (b *Bus) Settings() *Bucket[Settings] { return b.buckets.settings }
 
 // Get returns a key's value and its revision, or ErrNotFound.
 func (k *Bucket[T]) Get(ctx context.Context, key string) (value T, revision uint64, err error) {

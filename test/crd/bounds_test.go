@@ -25,6 +25,11 @@ type bound struct {
 
 var bounds = slices.Concat(workspaceBounds, connectionBounds, backfillBounds, statusBounds)
 
+const (
+	httpsRule = "url must begin with https:// (http:// is for a loopback address on a developer's machine)"
+	onceRule  = "notifications must not name a url twice"
+)
+
 var workspaceBounds = []bound{
 	{"Workspace", "spec.plan", "enum", "Insight", "Gold", `supported values: "Free", "Insight", "Pro"`},
 	{"Workspace", "spec.region", "enum", "US", "APAC", `supported values: "EU", "US"`},
@@ -32,7 +37,9 @@ var workspaceBounds = []bound{
 	{"Workspace", "spec.atRiskThreshold", "minimum", int64(1), int64(0), "should be greater than or equal to 1"},
 	{"Workspace", "spec.atRiskThreshold", "maximum", int64(100), int64(101), "should be less than or equal to 100"},
 	{"Workspace", "spec.notifications", "maxItems", hooks(10), hooks(11), "must have at most 10 items"},
-	{"Workspace", "spec.notifications[].url", "url must begin with https://", "https://hooks.example/a", "http://hooks.example/a", "url must begin with https://"},
+	{"Workspace", "spec.notifications", onceRule, hooks(2), append(hooks(1), hooks(1)...), onceRule},
+	{"Workspace", "spec.notifications[].url", httpsRule, "https://hooks.example/a", "http://hooks.example/a", httpsRule},
+	{"Workspace", "spec.notifications[].url", httpsRule, "http://127.0.0.1:9000/a", "http://127.0.0.1.hooks.example/a", httpsRule},
 	{"Workspace", "spec.notifications[].url", "minLength", "https://h", "https://", "should be at least 9 chars long"},
 	{"Workspace", "spec.notifications[].url", "maxLength", "https://" + text(2040), "https://" + text(2041), tooLong(2048)},
 	{"Workspace", "spec.notifications[].signingSecretRef.name", "minLength", "s", "", "should be at least 1 chars long"},

@@ -41,9 +41,9 @@ func repeat(n int, item func(i int) map[string]any) []any {
 }
 
 func hooks(n int) []any {
-	return repeat(n, func(int) map[string]any {
+	return repeat(n, func(i int) map[string]any {
 		return map[string]any{
-			"url":              "https://hooks.example/churn",
+			"url":              fmt.Sprintf("https://hooks.example/churn/%d", i),
 			"signingSecretRef": map[string]any{"name": "hook", "key": "secret"},
 			"eventTypes":       []any{"customer.at_risk"},
 		}
