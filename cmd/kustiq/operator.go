@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kustiq/kustiq/controllers"
+	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/keys"
 )
 
@@ -29,10 +31,21 @@ type regionFile struct {
 	BusURL       string `json:"busURL"`
 	BusTokenFile string `json:"busTokenFile"`
 	BusReplicas  int    `json:"busReplicas"`
+	// BusPlacement and BusStreamSize are as the flags of the other roles.
+	BusPlacement  placementFile     `json:"busPlacement"`
+	BusStreamSize resource.Quantity `json:"busStreamSize"`
+}
+
+type placementFile struct {
+	Cluster string   `json:"cluster"`
+	Tags    []string `json:"tags"`
 }
 
 func (f regionFile) bus() busFlags {
-	return busFlags{region: f.Name, url: f.BusURL, tokenFile: f.BusTokenFile, replicas: max(1, f.BusReplicas)}
+	return busFlags{
+		region: f.Name, url: f.BusURL, tokenFile: f.BusTokenFile, replicas: max(1, f.BusReplicas),
+		placement: bus.Placement(f.BusPlacement), streamSize: resource.QuantityValue{Quantity: f.BusStreamSize},
+	}
 }
 
 func (f regionFile) check() error {
@@ -98,7 +111,8 @@ keysets it needs tokens and bus. The file of --config names the regions:
     dashboardURL: https://kustiq.example.com       # where people consent
     busURL: nats://kustiq-bus-eu:4222
     busTokenFile: /etc/kustiq/bus-eu/token
-    busReplicas: 1` + environmentHelp,
+    busReplicas: 1
+    busStreamSize: 4Gi` + environmentHelp,
 		Example: `  kustiq operator --installation-id prod-1 --config /etc/kustiq/operator.yaml`,
 		Args:    cobra.NoArgs, PreRunE: fromEnvironment,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kustiq/kustiq/internal/bus"
 )
@@ -62,6 +63,8 @@ func missing(needs ...need) error {
 type busFlags struct {
 	region, url, tokenFile string
 	replicas               int
+	placement              bus.Placement
+	streamSize             resource.QuantityValue
 }
 
 func (f *busFlags) add(cmd *cobra.Command) {
@@ -70,6 +73,9 @@ func (f *busFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.url, "bus-url", "", "the region's bus, e.g. nats://kustiq-bus:4222; several servers of a cluster by commas")
 	flags.StringVar(&f.tokenFile, "bus-token-file", "", "file with the token that the bus asks for")
 	flags.IntVar(&f.replicas, "bus-replicas", 1, "copies of each stream and bucket: 1, or 3 on a cluster")
+	flags.StringVar(&f.placement.Cluster, "bus-placement-cluster", "", "cluster of an external super-cluster that keeps the region's streams")
+	flags.StringSliceVar(&f.placement.Tags, "bus-placement-tags", nil, "tags of the servers that may keep the region's streams, e.g. region:eu")
+	flags.Var(&f.streamSize, "bus-stream-size", "most that each of the four streams may hold, e.g. 1Gi (default 4Gi); the same for all roles")
 }
 
 func (f *busFlags) check() error {
@@ -84,6 +90,9 @@ func (f *busFlags) check() error {
 func (f *busFlags) checkValues() error {
 	if !slices.Contains([]string{"EU", "US"}, f.region) {
 		return fmt.Errorf("region %q is unknown: use EU or US", f.region)
+	}
+	if f.streamSize.Sign() < 0 {
+		return errors.New("the size of the streams is negative")
 	}
 	if !slices.Contains([]int{1, 3, 5}, f.replicas) {
 		return fmt.Errorf("%d replicas on the bus are not possible: use 1, or 3 on a cluster", f.replicas)
@@ -113,7 +122,8 @@ func (r *role) openBus(name string, f busFlags) (b *bus.Bus, err error) {
 	}
 	err = r.insist("a connection", func() (err error) {
 		b, err = bus.Open(r.ctx, bus.Options{
-			URL: f.url, Token: token, Region: regionToken(f.region), Replicas: f.replicas, Name: "kustiq-" + name, Logger: r.log,
+			URL: f.url, Token: token, Region: regionToken(f.region), Replicas: f.replicas,
+			Placement: f.placement, StreamBytes: f.streamSize.Value(), Name: "kustiq-" + name, Logger: r.log,
 		})
 		if err != nil {
 			return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)

@@ -32,6 +32,7 @@ func TestRolesSayWhatIsMissing(t *testing.T) {
 	}{
 		"a bus without a folder":         {newBusCommand, nil, "--dir is missing: give the folder that keeps the streams (or set KUSTIQ_DIR)"},
 		"a bus without a token":          {newBusCommand, []string{"--dir", "x"}, "--token-file is missing"},
+		"a member without a name":        {newBusCommand, []string{"--dir", "x", "--token-file", "x", "--keys-dir", "x", "--cluster-members", "a:1,b:1"}, "--name is missing"},
 		"a receiver without a region":    {newReceiverCommand, nil, "--region is missing: give EU or US"},
 		"a receiver of no region":        {newReceiverCommand, []string{"--region", "eu", "--bus-url", "nats://x"}, `region "eu" is unknown: use EU or US`},
 		"a receiver without a bus":       {newReceiverCommand, []string{"--region", "EU"}, "--bus-url is missing"},

@@ -60,6 +60,7 @@ func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
 func openBucket[T any](ctx context.Context, b *Bus, to **Bucket[T], name string, ttl time.Duration) error {
 	kv, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: "kustiq_" + b.region + "_" + name, TTL: ttl, Storage: jetstream.FileStorage, Replicas: b.replicas,
+		Placement: b.placement(),
 	})
 	if err != nil {
 		return fmt.Errorf("bus: bucket %s: %w", name, err)

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ const (
 	duplicateWindow = 10 * time.Minute
 	// signalAge bounds how long an engine may be away: Stripe itself keeps retrying for 3 days.
 	signalAge = 14 * 24 * time.Hour
-	// streamBytes bounds a stream; a full one refuses, and the receiver answers 503 so that Stripe keeps the events.
+	// streamBytes bounds a stream unless told otherwise; a full one refuses, and the receiver answers 503 so that Stripe keeps the events.
 	streamBytes = 4 << 30
 	// publishTimeout bounds how long an acknowledgement is waited for. Stripe gives up after 10 s and more.
 	publishTimeout = 5 * time.Second
@@ -43,11 +44,31 @@ type Options struct {
 	Region string
 	// Replicas of every stream and bucket: 1, or 3 on a cluster.
 	Replicas int
+	// Placement of every stream and bucket among the servers of an external cluster.
+	Placement Placement
+	// StreamBytes bounds each of the four streams; 0 means 4 GiB. The server reserves them on its disk.
+	StreamBytes int64
 	// Name of this client in the server's monitoring.
 	Name   string
 	Logger *slog.Logger
 	// Clock paces retries; nil means the machine's.
 	Clock clock.Clock
+}
+
+// Placement names the servers that may hold a region's streams and buckets.
+type Placement struct {
+	// Cluster of a super-cluster; empty for any.
+	Cluster string
+	// Tags that a server must have, all of them.
+	Tags []string
+}
+
+// placement is nil when any server will do.
+func (b *Bus) placement() *jetstream.Placement {
+	if b.place.Cluster == "" && len(b.place.Tags) == 0 {
+		return nil
+	}
+	return &jetstream.Placement{Cluster: b.place.Cluster, Tags: b.place.Tags}
 }
 
 // Bus is one region's streams and buckets.
@@ -56,6 +77,8 @@ type Bus struct {
 	js       jetstream.JetStream
 	region   string
 	replicas int
+	place    Placement
+	maxBytes int64
 	log      *slog.Logger
 	clock    clock.Clock
 
@@ -89,7 +112,10 @@ func Open(ctx context.Context, opts Options) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bus: connect: %w", err)
 	}
-	b := &Bus{conn: conn, region: opts.Region, replicas: max(1, opts.Replicas), log: opts.Logger, clock: opts.Clock}
+	b := &Bus{
+		conn: conn, region: opts.Region, replicas: max(1, opts.Replicas), place: opts.Placement,
+		maxBytes: cmp.Or(opts.StreamBytes, streamBytes), log: opts.Logger, clock: opts.Clock,
+	}
 	if b.clock == nil {
 		b.clock = clock.RealClock{}
 	}
@@ -139,9 +165,10 @@ func (b *Bus) stream(ctx context.Context, name string) (jetstream.Stream, error)
 		Discard:     jetstream.DiscardNew,
 		Storage:     jetstream.FileStorage,
 		MaxAge:      signalAge,
-		MaxBytes:    streamBytes,
+		MaxBytes:    b.maxBytes,
 		Duplicates:  duplicateWindow,
 		Replicas:    b.replicas,
+		Placement:   b.placement(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bus: stream %s: %w", name, err)

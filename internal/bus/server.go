@@ -29,9 +29,11 @@ type ServerOptions struct {
 	EncryptionKey []byte
 	// Listen is host:port for clients in other processes; empty serves this process only.
 	Listen string
-	// Token that clients on Listen must present.
-	Token  string
-	Logger *slog.Logger
+	// Token that clients on Listen must present, and members of the cluster each other.
+	Token string
+	// Cluster that this server is a member of; nil for one that stands alone.
+	Cluster *ClusterOptions
+	Logger  *slog.Logger
 }
 
 // Server is a running embedded NATS server.
@@ -116,19 +118,30 @@ func serverOptions(opts ServerOptions) (*server.Options, error) {
 		Authorization:   opts.Token,
 	}
 	if opts.Listen != "" {
-		host, port, err := net.SplitHostPort(opts.Listen)
-		if err != nil {
+		var err error
+		if natsOptions.Host, natsOptions.Port, err = splitAddress(opts.Listen); err != nil {
 			return nil, fmt.Errorf("bus: listen address: %w", err)
 		}
-		natsOptions.Host = host
-		if natsOptions.Port, err = strconv.Atoi(port); err != nil {
-			return nil, fmt.Errorf("bus: listen port: %w", err)
-		}
-		if natsOptions.Port == 0 {
-			natsOptions.Port = server.RANDOM_PORT
-		}
+	}
+	if opts.Cluster != nil {
+		return natsOptions, opts.Cluster.apply(natsOptions, opts.Token)
 	}
 	return natsOptions, nil
+}
+
+// splitAddress reads host:port; port 0 takes a free one.
+func splitAddress(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	if port, err = strconv.Atoi(text); err != nil {
+		return "", 0, err
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return host, port, nil
 }
 
 // ClientURL is the address for other processes, without the token; empty when the server only serves this process.

@@ -14,13 +14,15 @@ import (
 	"time"
 )
 
-// SecretName is the name of the Secret in the operator's namespace. Its keys are those of Names, BusFilesKey and,
-// optionally, KMSURIKey.
+// SecretName is the name of the Secret in the operator's namespace. Its keys are those of Names, BusFilesKey, BusTokenKey
+// and, optionally, KMSURIKey.
 const SecretName = "kustiq-keys"
 
 const (
 	// BusFilesKey holds 32 random bytes, from which the bus encrypts its files. They are no keyset and never rotated.
 	BusFilesKey = "bus-files"
+	// BusTokenKey holds the token that the embedded bus asks for.
+	BusTokenKey = "bus-token"
 	// KMSURIKey names the KMS key that the keysets are wrapped by. Without it they are in the clear.
 	KMSURIKey = "kms-uri"
 )

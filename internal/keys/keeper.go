@@ -3,12 +3,14 @@ package keys
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -46,10 +48,11 @@ func New(c client.Client, namespace string, opts Options) *Keeper {
 	return &Keeper{client: c, namespace: namespace, opts: opts}
 }
 
-// Init makes the Secret with fresh keysets, wrapped by the KMS key when one is named. A Secret that exists is left as
-// it is, and created is false; it is ErrOtherKMS when another KMS key, or none, wraps that one's keysets.
+// Init makes the Secret with fresh keysets, wrapped by the KMS key when one is named. Of a Secret that exists, nothing is
+// changed but that a missing bus token is added, and created is false; it is ErrOtherKMS when another KMS key, or none,
+// wraps that one's keysets.
 func (k *Keeper) Init(ctx context.Context, kmsURI string) (created bool, err error) {
-	data := map[string][]byte{BusFilesKey: randomBytes(32)}
+	data := map[string][]byte{BusFilesKey: randomBytes(32), BusTokenKey: []byte(rand.Text())}
 	if kmsURI != "" {
 		data[KMSURIKey] = []byte(kmsURI)
 	}
@@ -72,7 +75,7 @@ func (k *Keeper) Init(ctx context.Context, kmsURI string) (created bool, err err
 	}
 	err = k.client.Create(ctx, secret, fieldOwner)
 	if apierrors.IsAlreadyExists(err) {
-		return false, k.sameKMS(ctx, kmsURI)
+		return false, k.complete(ctx, kmsURI)
 	}
 	if err != nil {
 		return false, fmt.Errorf("keys: create Secret: %w", err)
@@ -94,15 +97,26 @@ func mint(into safe, data map[string][]byte, name Name) error {
 	return err
 }
 
-func (k *Keeper) sameKMS(ctx context.Context, kmsURI string) error {
-	secret, err := read(ctx, k.client, k.namespace)
-	if err != nil {
-		return err
+// complete checks a Secret that exists, and adds what earlier versions did not put into it.
+func (k *Keeper) complete(ctx context.Context, kmsURI string) error {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		secret, err := read(ctx, k.client, k.namespace)
+		if err != nil {
+			return err
+		}
+		if kmsURI != "" && string(secret.Data[KMSURIKey]) != kmsURI {
+			return ErrOtherKMS
+		}
+		if _, ok := secret.Data[BusTokenKey]; ok {
+			return nil
+		}
+		secret.Data[BusTokenKey] = []byte(rand.Text())
+		return k.client.Update(ctx, secret, fieldOwner)
+	})
+	if err != nil && !errors.Is(err, ErrOtherKMS) && !errors.Is(err, ErrNotInstalled) {
+		return fmt.Errorf("keys: complete the Secret: %w", err)
 	}
-	if kmsURI != "" && string(secret.Data[KMSURIKey]) != kmsURI {
-		return ErrOtherKMS
-	}
-	return nil
+	return err
 }
 
 // Keyset describes a keyset without its material.

@@ -43,6 +43,30 @@ func TestInitMakesTheSecretOnce(t *testing.T) {
 	if err != nil || len(busFiles) != 32 || bytes.Equal(busFiles, make([]byte, 32)) {
 		t.Errorf("bus-files is not 32 random bytes: %v", err)
 	}
+	if len(before.Data[keys.BusTokenKey]) < 26 {
+		t.Error("no bus token of 128 bits or more")
+	}
+}
+
+func TestInitAddsTheTokenThatEarlierVersionsDidNotMake(t *testing.T) {
+	w := newWorld(t, 0)
+	w.init("")
+	before := w.secret()
+	old := before.DeepCopy()
+	delete(old.Data, keys.BusTokenKey)
+	w.must(w.client.Update(t.Context(), old))
+	if created, err := w.keeper.Init(t.Context(), ""); created || err != nil {
+		t.Fatalf("%v, %v", created, err)
+	}
+	after := w.secret()
+	if len(after.Data[keys.BusTokenKey]) < 26 || bytes.Equal(after.Data[keys.BusTokenKey], before.Data[keys.BusTokenKey]) {
+		t.Error("no token of its own was added")
+	}
+	for name, held := range old.Data {
+		if !bytes.Equal(after.Data[name], held) {
+			t.Errorf("%s was changed", name)
+		}
+	}
 }
 
 func TestKeysetsWrappedByAKMSKey(t *testing.T) {
