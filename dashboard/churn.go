@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,72 +18,97 @@ import (
 // pageSize of the churn page.
 const pageSize = 50
 
-// refreshSeconds is how often the first page of the list reloads itself.
-const refreshSeconds = 5
+// trendDays is how far the page's charts go back.
+const trendDays = 90
+
+// segmentView is the part of the page that changes by itself.
+type segmentView struct {
+	Chosen selection
+	Counts store.Counts
+	Page   report.AtRisk
+	// Stake is the MRR of the whole segment, by currency.
+	Stake []report.Amount
+	// After is the cursor of this page; empty for the first.
+	After string
+	Now   time.Time
+}
+
+// Here is the address of this very page.
+func (v segmentView) Here() string { return v.Chosen.Page(v.After) }
 
 type churnView struct {
 	layout
-	Counts store.Counts
-	Page   report.AtRisk
-	Tiers  []string
-	Tier   string
-	// Paused is set when somebody asked for a page that stays as it is.
-	Paused      bool
+	Segment segmentView
+	Tiers   []string
+	Trend   trendView
+	// Mark is the store's when the page was made; the page's stream goes on from it.
+	Mark        string
 	Connections []connectionView
 }
 
-// To links to a page of the same list.
-func (v churnView) To(tier, after string, paused bool) string {
-	query := url.Values{"workspace": {v.Workspace}}
-	if tier != "" {
-		query.Set("tier", tier)
-	}
-	if after != "" {
-		query.Set("after", after)
-	}
-	if paused {
-		query.Set("updates", "off")
-	}
-	return "/dashboard/churn?" + query.Encode()
+// Changes is the address of the page's stream.
+func (v churnView) Changes() string {
+	return "/dashboard/churn/changes?" + url.Values{"workspace": {v.Workspace}, "since": {v.Mark}}.Encode()
 }
 
-// churn shows who is about to leave.
+// churn shows who is about to leave. htmx asks for the part that changes alone.
 func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 	workspaces, workspace, ok := d.chosenWorkspace(w, r)
 	if !ok {
 		return
 	}
-	query := r.URL.Query()
-	view := churnView{
-		layout: d.layout(r, "Customers at risk", workspace), Tiers: tiers, Tier: query.Get("tier"),
-		Paused: query.Get("updates") == "off",
-	}
-	view.Section, view.Workspaces = sectionChurn, workspaces
-	after := query.Get("after")
-	if view.Tier != "" && !slices.Contains(tiers, view.Tier) {
-		http.Redirect(w, r, view.To("", "", view.Paused), http.StatusSeeOther)
-		return
-	}
+	view := churnView{layout: d.layout(r, "Customers at risk", workspace), Tiers: tiers}
+	view.Section, view.Workspaces, view.Charts = sectionChurn, workspaces, true
+	// The mark comes first: what changes while the page is made is then told by the stream.
 	var err error
-	view.Page, err = d.atRisk(r, workspace, store.AtRiskQuery{Limit: pageSize, After: after, Tier: view.Tier})
+	if view.Mark, err = d.Store.Changes(r.Context(), workspace); err != nil {
+		d.failure(w, r, "read scores", err)
+		return
+	}
+	trend, err := d.Store.Trend(r.Context(), workspace, trendDays)
+	if err == nil {
+		view.Segment, err = d.segment(r, workspace, trend)
+	}
 	if errors.Is(err, store.ErrCursor) {
-		http.Redirect(w, r, view.To(view.Tier, "", view.Paused), http.StatusSeeOther)
+		http.Redirect(w, r, selectionOf(r, workspace).Page(""), http.StatusSeeOther)
+		return
+	}
+	if err == nil && partOnly(r) {
+		w.Header().Set("HX-Push-Url", view.Segment.Here())
+		if r.Header.Get("HX-Trigger") == "segment" {
+			w.Header().Set("HX-Push-Url", "false") // it came by itself
+		}
+		d.render(w, http.StatusOK, "segment", view.Segment)
 		return
 	}
 	if err == nil {
-		view.Counts, err = d.Store.Counts(r.Context(), workspace)
-	}
-	if err == nil {
+		view.Trend = trendOf(trend)
 		view.Connections, err = d.connections(r, workspace)
 	}
 	if err != nil {
 		d.failure(w, r, "read scores", err)
 		return
 	}
-	if after == "" && !view.Paused {
-		view.Refresh = refreshSeconds
-	}
 	d.render(w, http.StatusOK, "churn.html", view)
+}
+
+// segment reads what the address asks for.
+func (d *Dashboard) segment(r *http.Request, workspace string, trend store.Trend) (segmentView, error) {
+	view := segmentView{Chosen: selectionOf(r, workspace), After: r.URL.Query().Get("after"), Now: d.Clock.Now()}
+	var err error
+	if view.Page, err = d.atRisk(r, workspace, view.Chosen.query(view.After, pageSize)); err != nil {
+		return view, err
+	}
+	if len(trend.Days) > 0 {
+		view.Stake = amounts(trend.Days[len(trend.Days)-1].MRR)
+	}
+	view.Counts, err = d.Store.Counts(r.Context(), workspace)
+	return view, err
+}
+
+// partOnly says that htmx asks for a part of the page, and not for all of it to go back in history.
+func partOnly(r *http.Request) bool {
+	return r.Header.Get("HX-Request") == "true" && r.Header.Get("HX-History-Restore-Request") != "true"
 }
 
 // chosenWorkspace is the one that the query names, or the first; otherwise it answers. All are those that the caller may

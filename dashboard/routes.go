@@ -28,6 +28,7 @@ func (d *Dashboard) routes() []route {
 	return []route{
 		{"GET /{$}", person, http.RedirectHandler("/dashboard/churn", http.StatusSeeOther).ServeHTTP},
 		{"GET /dashboard/churn", person, d.churn},
+		{"GET /dashboard/churn.csv", person, d.export},
 		{"GET /dashboard/churn/changes", person, d.churnChanges},
 		{"GET /dashboard/churn/customers/{customer}", person, d.customer},
 		{"GET /connect/{namespace}/{name}", person, d.connect},

@@ -79,12 +79,18 @@ func (d *Dashboard) apiTrend(w http.ResponseWriter, r *http.Request) {
 	for _, p := range found.Days {
 		point := report.TrendPoint{
 			Day: p.Day.Format(time.DateOnly), AtRisk: p.AtRisk(), Critical: p.Critical, Leaving: p.Leaving, Normal: p.Normal,
-			MRR: []report.Amount{},
-		}
-		for _, currency := range slices.Sorted(maps.Keys(p.MRR)) {
-			point.MRR = append(point.MRR, report.Amount{Currency: currency, MRRMinor: p.MRR[currency]})
+			MRR: amounts(p.MRR),
 		}
 		out.Points = append(out.Points, point)
 	}
 	answer(w, out)
+}
+
+// amounts are in the order of their currencies.
+func amounts(byCurrency map[string]int64) []report.Amount {
+	all := []report.Amount{}
+	for _, currency := range slices.Sorted(maps.Keys(byCurrency)) {
+		all = append(all, report.Amount{Currency: currency, MRRMinor: byCurrency[currency]})
+	}
+	return all
 }

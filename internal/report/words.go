@@ -29,15 +29,27 @@ func Money(minor float64, currency string) string {
 	if code == "" || math.IsNaN(minor) {
 		return unknown
 	}
-	digits, special := minorDigits[code]
-	if !special {
-		digits = 2
-	}
+	digits := MinorDigits(code)
 	number := groupThousands(strconv.FormatFloat(minor/math.Pow10(digits), 'f', digits, 64))
+	sign := CurrencySign(code)
+	return strings.Replace(sign+number, sign+"-", "-"+sign, 1)
+}
+
+// CurrencySign is what stands before an amount.
+func CurrencySign(currency string) string {
+	code := strings.ToLower(currency)
 	if sign, ok := currencySigns[code]; ok {
-		return strings.Replace(sign+number, sign+"-", "-"+sign, 1)
+		return sign
 	}
-	return strings.ToUpper(code) + " " + number
+	return strings.ToUpper(code) + " "
+}
+
+// MinorDigits is how many decimals of a currency are its minor unit.
+func MinorDigits(currency string) int {
+	if digits, special := minorDigits[strings.ToLower(currency)]; special {
+		return digits
+	}
+	return 2
 }
 
 func groupThousands(number string) string {
@@ -55,6 +67,9 @@ func groupThousands(number string) string {
 	}
 	return whole
 }
+
+// Number words a count.
+func Number(n int) string { return groupThousands(strconv.Itoa(n)) }
 
 // Percent words a probability with one decimal.
 func Percent(p float64) string {
@@ -112,6 +127,20 @@ func Milliseconds(ms int64) string {
 		return fmt.Sprintf("%d ms", ms)
 	}
 	return Span(time.Duration(ms) * time.Millisecond)
+}
+
+// Freshness words how long after Stripe's event was received its score was there; 0 is unknown.
+func Freshness(ms int64) string {
+	switch {
+	case ms <= 0:
+		return unknown
+	case ms < 100:
+		return "under 0.1 s after Stripe"
+	case ms < 10_000:
+		return strconv.FormatFloat(float64(ms)/1000, 'f', 1, 64) + " s after Stripe"
+	default:
+		return Span(time.Duration(ms)*time.Millisecond) + " after Stripe"
+	}
 }
 
 var signalWords = map[string]string{

@@ -1,7 +1,12 @@
 // A page that shows what changes by itself has one stream. The stream says that something changed and no more; htmx then
 // fetches the part marked data-live-part anew, with its own address.
 
-const words = { live: "Live", paused: "Paused", lost: "Connection lost, trying again" };
+const words = {
+  live: "Live",
+  paused: "Paused",
+  lost: "Connection lost, trying again",
+  stale: "Could not update: reload the page",
+};
 
 export function followChanges(root, htmx) {
   const page = root.querySelector("[data-live]");
@@ -37,6 +42,9 @@ export function followChanges(root, htmx) {
   };
 
   document.addEventListener("visibilitychange", () => waiting && fetchAnew());
+  for (const failed of ["htmx:responseError", "htmx:sendError"]) page.addEventListener(failed, () => show("stale"));
+  page.addEventListener("htmx:afterSettle", () => !paused && show("live"));
+  page.querySelector("[data-live-box]")?.removeAttribute("hidden");
   pause?.removeAttribute("hidden");
   pause?.addEventListener("click", () => {
     paused = !paused;
@@ -46,6 +54,8 @@ export function followChanges(root, htmx) {
   });
   markMoved(page);
   follow();
+  // Nothing may have changed for long, but what was a minute ago is two minutes ago by now.
+  setInterval(fetchAnew, 60000);
 }
 
 // markMoved lights up rows whose score is another after an update, and says how many there are to those who cannot see it.
