@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,10 +42,16 @@ func (s shelf) AtRisk(_ context.Context, workspace string, q store.AtRiskQuery) 
 	if q.After == "bad" {
 		return page, store.ErrCursor
 	}
-	for _, c := range s[workspace] {
-		if (q.Tier == "" || q.Tier == c.Tier) && len(page.Rows) < q.Limit {
-			page.Rows = append(page.Rows, c.CustomerRow)
+	start, _ := strconv.Atoi(q.After)
+	for i, c := range s[workspace] {
+		if i < start || (q.Tier != "" && q.Tier != c.Tier) {
+			continue
 		}
+		if len(page.Rows) == q.Limit {
+			page.Next = strconv.Itoa(i)
+			break
+		}
+		page.Rows = append(page.Rows, c.CustomerRow)
 	}
 	return page, nil
 }

@@ -34,13 +34,28 @@ func (d *Dashboard) export(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "read scores", err)
 		return
 	}
-	name := strings.ReplaceAll(workspace, "/", "-") + "-at-risk-" + d.Clock.Now().UTC().Format("20060102-1504") + ".csv"
+	begun := false
+	err = d.audited(r, action{workspace: workspace, verb: "customers.export", detail: chosen.values().Encode()}, func() error {
+		begun = true
+		return d.sendExport(w, r, chosen, page)
+	})
+	switch {
+	case err != nil && !begun:
+		d.failure(w, r, "enter the export in the audit log", err)
+	case err != nil:
+		d.Logger.Warn("dashboard: an export broke off", "workspace", workspace, "error", err)
+		panic(http.ErrAbortHandler) // so that half a file is not taken for a whole one
+	}
+}
+
+func (d *Dashboard) sendExport(w http.ResponseWriter, r *http.Request, chosen selection, page store.AtRiskPage) error {
+	name := strings.ReplaceAll(chosen.Workspace, "/", "-") + "-at-risk-" + d.Clock.Now().UTC().Format("20060102-1504") + ".csv"
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	out := http.NewResponseController(w)
 	_ = out.SetWriteDeadline(time.Time{}) // a server's limit is for answers of a page's size
 	file := csv.NewWriter(w)
-	err = file.Write(exportHead)
+	err := file.Write(exportHead)
 	for rank := 0; err == nil; {
 		for _, row := range page.Rows {
 			rank++
@@ -50,12 +65,9 @@ func (d *Dashboard) export(w http.ResponseWriter, r *http.Request) {
 		if err = errors.Join(file.Error(), out.Flush()); err != nil || page.Next == "" {
 			break
 		}
-		page, err = d.Store.AtRisk(r.Context(), workspace, chosen.query(page.Next, exportPage))
+		page, err = d.Store.AtRisk(r.Context(), chosen.Workspace, chosen.query(page.Next, exportPage))
 	}
-	if err != nil {
-		d.Logger.Warn("dashboard: an export broke off", "workspace", workspace, "error", err)
-		panic(http.ErrAbortHandler) // so that half a file is not taken for a whole one
-	}
+	return err
 }
 
 func exportRow(rank int, row store.CustomerRow) []string {

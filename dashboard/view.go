@@ -32,7 +32,7 @@ func (d *Dashboard) layout(r *http.Request, title, workspace string) layout {
 var functions = template.FuncMap{
 	"money": report.Money, "percent": report.Percent, "ago": report.Ago, "in": report.In, "signal": report.SignalWords,
 	"freshness": report.Freshness, "count": report.Number,
-	"moneyMinor": func(minor int64, currency string) string { return report.Money(float64(minor), currency) },
+	"moneyMinor":   func(minor int64, currency string) string { return report.Money(float64(minor), currency) },
 	"customerPath": customerPath, "tierClass": tierClass, "inWorkspace": inWorkspace,
 	"help": func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
 }

@@ -1,0 +1,84 @@
+package dashboard
+
+import (
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/kustiq/kustiq/engine/store"
+)
+
+// ask requests a page with headers.
+func (d *desk) ask(target string, headers ...string) *http.Response {
+	d.t.Helper()
+	req := httptest.NewRequest("GET", "http://127.0.0.1:8080"+target, nil)
+	req.RemoteAddr = "127.0.0.1:5000"
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, req)
+	return w.Result()
+}
+
+func TestThePartThatChangesComesAlone(t *testing.T) {
+	d := open(t)
+	const page = "/dashboard/churn?workspace=ns/acme&tier=Critical"
+	chosen := d.ask(page, "HX-Request", "true")
+	part := text(t, chosen)
+	if strings.Contains(part, "<html") || !strings.HasPrefix(part, `<div id="segment"`) || !strings.Contains(part, "cus_1") {
+		t.Errorf("not the part alone:\n%s", part)
+	}
+	if got := chosen.Header.Get("HX-Push-Url"); got != "/dashboard/churn?tier=Critical&workspace=ns%2Facme" {
+		t.Errorf("a choice has the address %q", got)
+	}
+	if got := d.ask(page, "HX-Request", "true", "HX-Trigger", "segment").Header.Get("HX-Push-Url"); got != "false" {
+		t.Errorf("an update by itself changes the address to %q", got)
+	}
+	if whole := text(t, d.ask(page, "HX-Request", "true", "HX-History-Restore-Request", "true")); !strings.Contains(whole, "<html") {
+		t.Error("going back shows half a page")
+	}
+}
+
+func TestAnExportIsWholeHarmlessAndAudited(t *testing.T) {
+	d := open(t)
+	long := shelf{}
+	for i := range exportPage + 7 {
+		long["ns/acme"] = append(long["ns/acme"], scored(fmt.Sprintf("cus_%04d", i), "=HYPERLINK(\"x\")", "Critical", 95))
+	}
+	d.dashboard.Store = long
+	resp := d.ask("/dashboard/churn.csv?workspace=ns/acme")
+	rows, err := csv.NewReader(resp.Body).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 1+exportPage+7 || rows[1][1] != "cus_0000" || rows[len(rows)-1][1] != fmt.Sprintf("cus_%04d", exportPage+6) {
+		t.Errorf("%d rows, the last one %v", len(rows), rows[len(rows)-1])
+	}
+	want := []string{"1", "cus_0000", `'=HYPERLINK("x")`, "", "95", "Critical", "0.5000", "99.00", "EUR", "2 failed payments"}
+	if got := rows[1][:len(want)]; strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("%q", got)
+	}
+	if got := resp.Header.Get("Content-Disposition"); got != `attachment; filename="ns-acme-at-risk-20260301-1200.csv"` {
+		t.Errorf("%s", got)
+	}
+	if e := d.audit.entries; len(e) != 1 || e[0].Action != "customers.export" || e[0].Outcome != store.AuditDone || e[0].Workspace != "ns/acme" {
+		t.Errorf("the audit log: %+v", e)
+	}
+	if other := d.ask("/dashboard/churn.csv?workspace=ns/american"); other.StatusCode != http.StatusNotFound {
+		t.Errorf("a workspace of another region: %d", other.StatusCode)
+	}
+}
+
+func TestHarmless(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "Acme": "Acme", "=1+1": "'=1+1", "+49": "'+49", "-1": "'-1", "@SUM": "'@SUM", "\tx": "'\tx", "\rx": "'\rx", "|x": "'|x", "a=b": "a=b",
+	} {
+		if got := harmless(in); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
