@@ -176,6 +176,15 @@ func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.Cust
 
 // save evaluates customers by their states and stores them.
 func (e *Engine) save(ctx context.Context, tx *store.Tx, all []*change, now time.Time) error {
+	scopes := make([]store.Scope, 0, 1)
+	for i, c := range all {
+		if i == 0 || c.record.Scope != all[i-1].record.Scope { // most batches are of one scope
+			scopes = append(scopes, c.record.Scope)
+		}
+	}
+	if err := e.model.Refresh(ctx, tx, scopes); err != nil {
+		return err
+	}
 	err := sideBySide(all, func(c *change) error { return e.evaluate(c.record, c.state, now) })
 	if err != nil {
 		return err
@@ -273,7 +282,7 @@ func (e *Engine) rebuild(ctx context.Context, tx *store.Tx, changes map[store.Cu
 // evaluate fills the record from the state.
 func (e *Engine) evaluate(r *store.CustomerRecord, s *scoring.State, now time.Time) error {
 	return e.guard(func() (err error) {
-		r.Evaluation = scoring.Evaluate(s, now, e.model.Params(r.Workspace))
+		r.Evaluation = scoring.Evaluate(s, now, e.model.Params(r.Scope))
 		r.EvaluatedAt, r.TopReason = now, topReason(r.Evaluation)
 		if next := r.Evaluation.NextChangeAt; !next.IsZero() && next.Before(now.Add(minRest)) {
 			// Without a rest, rounding could make a customer due for ever.

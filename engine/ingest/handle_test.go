@@ -44,11 +44,11 @@ func TestBadMessagesAreIsolated(t *testing.T) {
 // panicky is a model that breaks on one workspace.
 type panicky struct{ PriorModel }
 
-func (p panicky) Params(workspace string) scoring.Params {
-	if workspace == "broken/ws" {
+func (p panicky) Params(s store.Scope) scoring.Params {
+	if s.Workspace == "broken/ws" {
 		panic("quoting cus_1 and all its secrets")
 	}
-	return p.PriorModel.Params(workspace)
+	return p.PriorModel.Params(s)
 }
 
 func TestPanicHoldsBackOneCustomerOnly(t *testing.T) {

@@ -1,18 +1,29 @@
 package ingest
 
-import "github.com/kustiq/kustiq/engine/scoring"
+import (
+	"context"
 
-// Model gives each workspace's parameters.
+	"github.com/kustiq/kustiq/engine/scoring"
+	"github.com/kustiq/kustiq/engine/store"
+)
+
+// Model gives the parameters that customers are scored with.
 type Model interface {
+	// Refresh is called in every transaction that scores, after its customers are locked: Params must then give what the
+	// transaction finds in use for the scopes, or what has come into use since.
+	Refresh(ctx context.Context, tx *store.Tx, scopes []store.Scope) error
 	// Params must be quick and safe for concurrent use; it is asked for every evaluation.
-	Params(workspace string) scoring.Params
+	Params(s store.Scope) scoring.Params
 }
 
-// PriorModel scores every workspace with the published prior, which stands until its own history has fitted it.
+// PriorModel scores every workspace with the published prior.
 type PriorModel struct{}
 
+// Refresh has nothing to do.
+func (PriorModel) Refresh(context.Context, *store.Tx, []store.Scope) error { return nil }
+
 // Params returns the prior.
-func (PriorModel) Params(string) scoring.Params { return scoring.Prior() }
+func (PriorModel) Params(store.Scope) scoring.Params { return scoring.Prior() }
 
 // topReason is what a list shows as the cause: the term that raises the risk most.
 func topReason(e scoring.Evaluation) string {

@@ -121,11 +121,11 @@ type switchable struct {
 	broken bool
 }
 
-func (s *switchable) Params(workspace string) scoring.Params {
+func (s *switchable) Params(scope store.Scope) scoring.Params {
 	if s.broken {
-		return s.panicky.Params(workspace)
+		return s.panicky.Params(scope)
 	}
-	return s.PriorModel.Params(workspace)
+	return s.PriorModel.Params(scope)
 }
 
 // TestUnreadableStateIsRebuilt covers a state written by a version that this one cannot read.

@@ -16,7 +16,8 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"account erasure": testEraseAccount, "account erasure waits": testEraseAccountWaits,
 		"account erasure and scheduler": testEraseAccountAndDue,
 		"matching":                      testMatching, "shared profiles": testSharedProfiles, "profiles at rest": testProfilesAtRest,
-		"rematches": testRematches, "changes": testChanges, "trend": testTrend, "score history": testScoreHistory,
+		"rematches": testRematches, "models": testModels, "many models": testManyModels, "model erasure": testModelErasure, "model runs": testModelRuns,
+		"made due": testMakeDue, "histories": testHistories, "model and batch": testModelAndBatch, "changes": testChanges, "trend": testTrend, "score history": testScoreHistory,
 		"audit": testAudit,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })

@@ -33,7 +33,9 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 	if n.Keys, err = t.exec(ctx, `UPDATE workspaces SET data_key = NULL WHERE workspace = ? AND data_key IS NOT NULL`, workspace); err != nil {
 		return n, err
 	}
-	if _, err = t.exec(ctx, `UPDATE workspaces SET erased_at = ?, has_live = 0, profiles = 0 WHERE workspace = ?`,
+	// The models go, too. A number that no model has stands for the prior, and makes engines notice.
+	if _, err = t.exec(ctx, `UPDATE workspaces SET erased_at = ?, has_live = 0, profiles = 0, live_model = models + 1,
+		test_model = models + 1, models = models + 1 WHERE workspace = ?`,
 		t.store.clock.Now().UnixMilli(), workspace); err != nil {
 		return n, err
 	}
@@ -50,7 +52,7 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 		{"events", &n.Events}, {"signals", &n.Signals}, {"customers", &n.Customers}, {"score_history", &n.Scores},
 		{"failed_events", &n.Failed}, {"matches", &ignored}, {"profiles", &ignored}, {"rematches", &ignored},
 		{"account_erasures", &ignored}, {"totals", &ignored}, {"segment_totals", &ignored}, {"segment_days", &ignored},
-		{"deliveries", &ignored},
+		{"deliveries", &ignored}, {"models", &ignored}, {"model_runs", &ignored},
 	} {
 		if *table.count, err = t.exec(ctx, `DELETE FROM `+table.name+` WHERE workspace = ?`, workspace); err != nil {
 			return n, fmt.Errorf("empty %s: %w", table.name, err)

@@ -18,7 +18,9 @@ type Tx struct {
 	keys  map[string][]byte // sealed data keys, as Workspaces read them
 	// profiles are how many each workspace has, as Workspaces read it.
 	profiles map[string]int64
-	added    map[Scope]*totals
+	// models are the revisions in use, as Workspaces read them.
+	models map[Scope]int64
+	added  map[Scope]*totals
 	// segment is what the transaction changes of the at-risk segment's sums.
 	segment map[segmentKey]segmentSum
 }
@@ -52,7 +54,7 @@ func (s *Store) updateOnce(ctx context.Context, fn func(tx *Tx) error) (err erro
 			err = fmt.Errorf("roll back: %w", rollback)
 		}
 	}()
-	tx := &Tx{tx: sqlTx, store: s, keys: map[string][]byte{}, profiles: map[string]int64{}, added: map[Scope]*totals{},
+	tx := &Tx{tx: sqlTx, store: s, keys: map[string][]byte{}, profiles: map[string]int64{}, models: map[Scope]int64{}, added: map[Scope]*totals{},
 		segment: map[segmentKey]segmentSum{}}
 	if err := fn(tx); err != nil {
 		return err

@@ -49,18 +49,19 @@ var errErasedMeanwhile = errors.New("a workspace was erased at the same time")
 func (t *Tx) readWorkspaces(ctx context.Context, names []string, live map[string]bool, erasedAtMs map[string]int64, lock string) (wanting []string, err error) {
 	good := map[string]bool{}
 	err = t.queryMany(ctx, statement{
-		head:  `SELECT workspace, data_key, erased_at, has_live, profiles FROM workspaces WHERE workspace IN (`,
+		head:  `SELECT workspace, data_key, erased_at, has_live, profiles, live_model, test_model FROM workspaces WHERE workspace IN (`,
 		tuple: `?`,
 		tail:  `) ORDER BY workspace` + lock,
 	}, len(names), func(i int) []any { return []any{names[i]} }, func(rows *sql.Rows) error {
 		var name string
 		var key []byte
-		var erased, profiles int64
+		var erased, profiles, liveModel, testModel int64
 		var hasLive int
-		if err := rows.Scan(&name, &key, &erased, &hasLive, &profiles); err != nil {
+		if err := rows.Scan(&name, &key, &erased, &hasLive, &profiles, &liveModel, &testModel); err != nil {
 			return err
 		}
 		t.keys[name], t.profiles[name], erasedAtMs[name] = key, profiles, erased
+		t.models[Scope{name, true}], t.models[Scope{name, false}] = liveModel, testModel
 		good[name] = len(key) > 0 && (hasLive == 1 || !live[name])
 		return nil
 	})
