@@ -157,7 +157,7 @@ func startBus(ctx context.Context, dir string, logger *slog.Logger) {
 	DeferCleanup(euBus.Close)
 	tasks = &taskLog{}
 	ended := make(chan error, 1)
-	go func() { ended <- euBus.ConsumeTasks(ctx, 1, tasks.take) }()
+	go func() { ended <- euBus.ConsumeTasks(ctx, bus.TaskSlots{LookUps: 1, Backfills: 1}, tasks.take) }()
 	DeferCleanup(func() { Eventually(ended).Should(Receive(MatchError(context.Canceled))) })
 }
 

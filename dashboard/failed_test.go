@@ -54,7 +54,7 @@ func TestARedriveIsAWorkersTask(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var task bus.Task
-	_ = d.bus.ConsumeTasks(ctx, 1, func(_ context.Context, delivery bus.TaskDelivery) {
+	_ = d.bus.ConsumeTasks(ctx, bus.TaskSlots{LookUps: 1, Backfills: 1}, func(_ context.Context, delivery bus.TaskDelivery) {
 		task = delivery.Task
 		_ = delivery.Ack()
 		cancel()
@@ -94,7 +94,7 @@ func TestWhatIsNotRedriven(t *testing.T) {
 	if err := d.bus.PublishTask(ctx, "last", bus.Task{Kind: bus.TaskBackfill}); err != nil {
 		t.Fatal(err)
 	}
-	_ = d.bus.ConsumeTasks(ctx, 1, func(_ context.Context, delivery bus.TaskDelivery) {
+	_ = d.bus.ConsumeTasks(ctx, bus.TaskSlots{LookUps: 1, Backfills: 1}, func(_ context.Context, delivery bus.TaskDelivery) {
 		if delivery.Task.Kind != bus.TaskBackfill {
 			t.Errorf("a task was published: %+v", delivery.Task)
 		}

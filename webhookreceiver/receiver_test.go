@@ -274,7 +274,7 @@ func TestADisputeWithoutCustomerIsAWorkersTask(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	var task bus.Task
-	_ = b.bus.ConsumeTasks(ctx, 1, func(_ context.Context, d bus.TaskDelivery) {
+	_ = b.bus.ConsumeTasks(ctx, bus.TaskSlots{LookUps: 1, Backfills: 1}, func(_ context.Context, d bus.TaskDelivery) {
 		task = d.Task
 		_ = d.Ack()
 		cancel()

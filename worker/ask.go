@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kustiq/kustiq/api/errcode"
@@ -14,11 +16,11 @@ import (
 const (
 	// maxInline is the longest wait during which a task is kept; longer ones hand it back to the bus.
 	maxInline = 20 * time.Second
-	// maxThrottled is how many refusals in a row are waited out before the task is handed back.
+	// maxThrottled is how many refusals of one request in a row are waited out before the task is handed back.
 	maxThrottled = 5
 )
 
-// later says that the task should be delivered again after a while.
+// later says that the task should be delivered again after a while; 0 leaves it to the retry schedule.
 type later struct {
 	after time.Duration
 	cause error
@@ -27,70 +29,99 @@ type later struct {
 func (l *later) Error() string { return fmt.Sprintf("again in %s: %v", l.after, l.cause) }
 func (l *later) Unwrap() error { return l.cause }
 
-// caller asks Stripe about one account: within its rate, patient with 429, and with the newest token.
+// caller asks Stripe about one account: within its budget, patient with 429, and with the newest token. It is safe for
+// concurrent use.
 type caller struct {
 	w          *Worker
 	connection string
-	account    string
-	live       bool
-	// alive is called before every request and every wait, so that the bus does not give the task to another.
-	alive func() error
+	budget     *budget
+	// lookUp goes ahead of what reads history.
+	lookUp bool
 
-	token               tokenstore.Record
-	client              *stripeapi.AccountClient
-	requests, throttled int64
+	mu     sync.Mutex
+	token  tokenstore.Record
+	client *stripeapi.AccountClient
+
+	requests, throttled atomic.Int64
+	// refusedSince is when Stripe began to let nothing through, in unix seconds; 0 while it does.
+	refusedSince atomic.Int64
 }
 
 // newCaller loads the connection's token.
-func (w *Worker) newCaller(ctx context.Context, connection, account string, live bool, alive func() error) (*caller, error) {
-	c := &caller{w: w, connection: connection, account: account, live: live, alive: alive}
+func (w *Worker) newCaller(ctx context.Context, connection, account string, live bool) (*caller, error) {
+	c := &caller{w: w, connection: connection, budget: w.budgets.of(account, live)}
 	token, err := w.tokens.Load(ctx, connection)
 	if err != nil {
 		return nil, fmt.Errorf("load token: %w", err)
 	}
-	c.use(token)
+	c.token, c.client = token, w.api.Account(token.Access)
 	return c, nil
 }
 
-func (c *caller) use(token tokenstore.Record) {
-	c.token, c.client = token, c.w.api.Account(token.Access)
+func (c *caller) current() (*stripeapi.AccountClient, tokenstore.Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.client, c.token
 }
 
-// ask makes one request, as often as it takes. The error is a *later, a *stripeapi.Error, or the context's.
-func (c *caller) ask(ctx context.Context, request func(*stripeapi.AccountClient) error) error {
+// ask makes one request for a path, as often as it takes. The error is a *later, a *stripeapi.Error, or the context's.
+func (c *caller) ask(ctx context.Context, path string, request func(*stripeapi.AccountClient) error) error {
 	for refused := 0; ; {
-		if err := c.alive(); err != nil {
+		if err := c.budget.wait(ctx, path, c.lookUp); err != nil {
 			return err
 		}
-		if err := c.w.limits.wait(ctx, c.account, c.live); err != nil {
-			return err
-		}
-		c.requests++
-		err := request(c.client)
+		client, token := c.current()
+		c.requests.Add(1)
+		err := request(client)
 		var failed *stripeapi.Error
 		if !errors.As(err, &failed) {
+			if err == nil {
+				c.refusedSince.Store(0)
+			}
 			return err
 		}
 		switch failed.Code {
 		case errcode.ST429:
 			refused++
-			c.throttled++
-			c.w.metrics.throttled.WithLabelValues(reasonLabel(failed.Reason)).Inc()
-			wait := throttleWait(refused, failed.RetryAfter)
-			if wait > maxInline || refused >= maxThrottled {
-				return &later{after: max(wait, time.Minute), cause: err}
-			}
-			if err := pause(ctx, c.w.clock, wait); err != nil {
+			if err := c.refusal(ctx, path, refused, failed); err != nil {
 				return err
 			}
 		case errcode.ST401:
-			if renewed, late := c.renew(ctx, err); !renewed {
+			if renewed, late := c.renew(ctx, token, err); !renewed {
 				return late
 			}
 		default:
 			return err
 		}
 	}
+}
+
+// refusal slows the account down as the refusal's reason says, and waits before the request is repeated. A long wait, or
+// one refusal too many, is a *later.
+func (c *caller) refusal(ctx context.Context, path string, refused int, failed *stripeapi.Error) error {
+	c.throttled.Add(1)
+	c.refusedSince.CompareAndSwap(0, c.w.clock.Now().Unix())
+	c.w.metrics.throttled.WithLabelValues(reasonLabel(failed.Reason)).Inc()
+	switch failed.Reason {
+	case "resource-specific":
+		// One object is busy: that is nothing to do with how much is asked.
+	case "endpoint-rate", "endpoint-concurrency":
+		if err := c.budget.refused(path, failed.RetryAfter); err != nil {
+			return err
+		}
+	default:
+		if err := c.budget.refused("", failed.RetryAfter); err != nil {
+			return err
+		}
+	}
+	wait := throttleWait(refused, failed.RetryAfter)
+	if wait > maxInline {
+		return &later{after: wait, cause: failed}
+	}
+	if refused >= maxThrottled {
+		return &later{cause: failed}
+	}
+	return pause(ctx, c.w.clock, wait)
 }
 
 // throttleWait believes Stripe, and otherwise doubles from one second.
@@ -102,16 +133,20 @@ func throttleWait(refused int, asked time.Duration) time.Duration {
 }
 
 // renew reads the token again, since the operator may have rotated it while this task ran. It says whether there is a
-// newer one to try, and if not, what the refusal amounts to.
-func (c *caller) renew(ctx context.Context, refusal error) (bool, error) {
+// newer one than the one that was refused, and if not, what the refusal amounts to.
+func (c *caller) renew(ctx context.Context, refused tokenstore.Record, refusal error) (bool, error) {
 	token, err := c.w.tokens.Load(ctx, c.connection)
 	switch {
 	case errors.Is(err, tokenstore.ErrNotFound):
 		return false, refusal
 	case err != nil:
 		return false, fmt.Errorf("load token again: %w", err)
-	case token.Access != c.token.Access:
-		c.use(token)
+	case token.Access != refused.Access:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if token.Access != c.token.Access {
+			c.token, c.client = token, c.w.api.Account(token.Access)
+		}
 		return true, nil
 	case !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(c.w.clock.Now()):
 		// Not revoked but out of time: the operator is about to refresh it.

@@ -2,205 +2,218 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
-	"github.com/kustiq/kustiq/api/errcode"
+	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
-	"github.com/kustiq/kustiq/internal/stripeapi"
-	"github.com/kustiq/kustiq/internal/tokenstore"
 )
 
 // Why a run stops that has nothing to do with Stripe.
 var (
-	// errOvertaken says that another worker has written this backfill's progress since.
+	// errOvertaken says that another worker has taken this backfill over.
 	errOvertaken = errors.New("another worker runs this backfill")
 	// errCancelled says that the backfill's progress was removed, which is how it is called off.
 	errCancelled = errors.New("the backfill was called off")
+	// errSuspended says that somebody wants it to stop where it is.
+	errSuspended = errors.New("the backfill was suspended")
+	// errOver says that there is nothing left to do.
+	errOver = errors.New("the backfill has ended")
 )
 
 // run is one delivery of one backfill.
 type run struct {
 	*caller
-	task     bus.BackfillTask
+	task bus.BackfillTask
+	// id is the owner's mark on everything that this run writes.
+	id       string
 	sections []section
+	log      *slog.Logger
+
+	// mu guards the lists, which many goroutines read at once, and what is measured of them.
+	mu      sync.Mutex
+	lists   []*list
+	began   time.Time
+	samples []sample
+	// seen is how much was read when that was last looked at.
+	seen int64
+	// inferred and lost are known when all lists have been compared.
+	inferred map[signal.Kind]bus.Provenances
+	lost     []bus.Loss
+
+	// saving guards the progress and its revision at the bus.
+	saving   sync.Mutex
 	progress bus.Progress
 	revision uint64
-	log      *slog.Logger
 }
 
 func (w *Worker) backfill(ctx context.Context, d bus.TaskDelivery, task bus.BackfillTask) settlement {
-	r := &run{task: task, log: w.log.With("backfill", task.Namespace+"/"+task.Name, "account", task.Account)}
+	r := &run{task: task, id: rand.Text(), began: w.clock.Now(), log: w.log.With("backfill", task.Namespace+"/"+task.Name, "account", task.Account)}
 	r.caller = &caller{w: w}
 	err := r.begin(ctx)
-	if err == nil && r.over() {
-		return settlement{outcome: "repeated"}
-	}
 	if err == nil {
-		err = r.work(ctx, d)
+		w.metrics.running.Inc()
+		err = r.work(ctx)
+		w.metrics.running.Dec()
 	}
-	return r.settle(ctx, d.Attempt, err)
+	return r.settle(ctx, err)
 }
 
-// begin takes up the stored progress, or stores the first.
-func (r *run) begin(ctx context.Context) (err error) {
-	bucket := r.w.bus.Progress()
-	r.progress, r.revision, err = bucket.Get(ctx, r.task.UID)
-	if errors.Is(err, bus.ErrNotFound) {
-		r.progress = bus.Progress{Phase: bus.PhaseRunning, StartedAt: r.w.clock.Now().Unix()}
-		r.revision, err = bucket.Create(ctx, r.task.UID, r.progress)
-		if errors.Is(err, bus.ErrExists) {
-			return errOvertaken
-		}
-	}
-	if err != nil {
+// begin takes the lease of the stored progress.
+func (r *run) begin(ctx context.Context) error {
+	bucket, now := r.w.bus.Progress(), r.w.clock.Now()
+	stored, revision, err := bucket.Get(ctx, r.task.UID)
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
 		return fmt.Errorf("read progress: %w", err)
 	}
-	if r.progress.StartedAt == 0 {
-		r.progress.StartedAt = r.w.clock.Now().Unix()
+	missing := err != nil
+	r.progress, r.revision = stored, revision
+	switch {
+	case stored.Phase == bus.PhaseSucceeded || stored.Phase == bus.PhaseFailed:
+		return errOver
+	case stored.Suspend:
+		return errSuspended
+	case stored.Owner != "" && stored.LeaseUntil > now.Unix():
+		return &later{after: time.Unix(stored.LeaseUntil, 0).Sub(now), cause: errOvertaken}
 	}
-	if r.progress.Resources == nil {
-		r.progress.Resources = map[string]bus.ResourceProgress{}
+	p := &r.progress
+	p.Phase, p.Owner, p.LeaseUntil = bus.PhaseRunning, r.id, now.Add(lease).Unix()
+	if p.StartedAt == 0 {
+		p.StartedAt = now.Unix()
+	}
+	if missing {
+		r.revision, err = bucket.Create(ctx, r.task.UID, *p)
+	} else {
+		r.revision, err = bucket.Update(ctx, r.task.UID, *p, r.revision)
+	}
+	if errors.Is(err, bus.ErrExists) || errors.Is(err, bus.ErrConflict) {
+		return &later{after: time.Second, cause: errOvertaken}
+	}
+	if err != nil {
+		return fmt.Errorf("take the lease: %w", err)
 	}
 	return nil
 }
 
-func (r *run) over() bool {
-	return r.progress.Phase == bus.PhaseSucceeded || r.progress.Phase == bus.PhaseFailed
+// work reads every list to its end, and concludes what only all of them tell.
+func (r *run) work(ctx context.Context) (err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	defer stop(nil)
+	keeping.Go(func() { r.keep(ctx, stop) })
+
+	c, err := r.w.newCaller(ctx, r.task.Connection, r.task.Account, r.task.Livemode)
+	if err != nil {
+		return err
+	}
+	r.caller = c
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if err := r.read(ctx, stop); err != nil {
+		return err
+	}
+	if err := r.conclude(ctx); err != nil {
+		return cause(ctx, err)
+	}
+	err = r.save(context.WithoutCancel(ctx), func(p *bus.Progress) {
+		p.Phase, p.Percent, p.CompletedAt, p.EndsAt = bus.PhaseSucceeded, 100, r.w.clock.Now().Unix(), 0
+		p.Code, p.Message, p.Owner, p.LeaseUntil = "", "", "", 0
+	})
+	if errors.Is(err, errSuspended) {
+		return nil // too late: there is nothing left to suspend
+	}
+	return err
 }
 
-// work reads every section to its end.
-func (r *run) work(ctx context.Context, d bus.TaskDelivery) (err error) {
+// cause prefers why a run was stopped to what that led to.
+func cause(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); why != nil {
+		return why
+	}
+	return err
+}
+
+// open plans the lists and takes up their checkpoints.
+func (r *run) open(ctx context.Context) (err error) {
+	if err := r.plan(); err != nil {
+		return err
+	}
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	if !r.beyondReach() {
+		return nil
+	}
+	r.log.Info("the oldest events to be read are gone by now: the reading starts over")
+	if err := r.w.bus.RemoveBackfill(ctx, r.task.UID, allLists()); err != nil {
+		return fmt.Errorf("start over: %w", err)
+	}
+	r.progress.StartedAt, r.lists = r.w.clock.Now().Unix(), nil
+	if err := r.plan(); err != nil {
+		return err
+	}
+	return r.load(ctx)
+}
+
+func (r *run) plan() (err error) {
 	until, started := time.Unix(r.task.Until, 0), time.Unix(r.progress.StartedAt, 0)
 	if r.sections, err = plan(r.task.Window, r.task.Since, until, started); err != nil {
 		return &unworkable{err}
 	}
-	caller, err := r.w.newCaller(ctx, r.task.Connection, r.task.Account, r.task.Livemode, d.InProgress)
-	if err != nil {
-		return err
-	}
-	r.caller = caller
-	for _, s := range r.sections {
-		// Lists that are still to come are shown too.
-		if _, begun := r.progress.Resources[s.name]; !begun {
-			r.progress.Resources[s.name] = bus.ResourceProgress{}
+	return nil
+}
+
+// beyondReach says whether events that are still to be read have vanished in a long interruption.
+func (r *run) beyondReach() bool {
+	for _, l := range r.lists {
+		if l.section.name != "events" {
+			continue
+		}
+		for _, s := range l.slices {
+			if !s.Done && s.From < r.w.clock.Now().Add(-eventsReach).Unix() {
+				return true
+			}
 		}
 	}
-	for _, s := range r.sections {
-		if err := r.read(ctx, s); err != nil {
-			return err
+	return false
+}
+
+// read follows every slice that is not done until all are, or one fails.
+func (r *run) read(ctx context.Context, stop context.CancelCauseFunc) error {
+	var reading sync.WaitGroup
+	for _, l := range r.lists {
+		for _, s := range l.slices {
+			if !s.Done {
+				r.start(ctx, &reading, stop, l, s)
+			}
 		}
 	}
-	r.progress.Phase, r.progress.Percent, r.progress.CompletedAt = bus.PhaseSucceeded, 100, r.w.clock.Now().Unix()
-	r.progress.Code, r.progress.Message = "", ""
-	return r.save(ctx)
+	reading.Wait()
+	return context.Cause(ctx)
+}
+
+func (r *run) start(ctx context.Context, reading *sync.WaitGroup, stop context.CancelCauseFunc, l *list, s *slice) {
+	reading.Go(func() {
+		for !s.Done && ctx.Err() == nil {
+			added, err := r.turn(ctx, l, s)
+			if err != nil {
+				stop(err)
+				return
+			}
+			for _, other := range added {
+				r.start(ctx, reading, stop, l, other)
+			}
+		}
+	})
 }
 
 // unworkable is a task that no repetition can help.
 type unworkable struct{ cause error }
 
 func (u *unworkable) Error() string { return u.cause.Error() }
-
-// settle decides what an ended run means for its task, and writes it down.
-func (r *run) settle(ctx context.Context, attempt int, err error) settlement {
-	var (
-		wait     *later
-		refused  *stripeapi.Error
-		hopeless *unworkable
-	)
-	switch {
-	case err == nil:
-		r.log.Info("backfill done", "objects", r.progress.Objects, "signals", r.progress.Signals, "requests", r.progress.Requests)
-		return settlement{outcome: "done"}
-	case ctx.Err() != nil:
-		return interrupted()
-	case errors.Is(err, errCancelled):
-		r.log.Info("backfill called off")
-		return settlement{outcome: "cancelled"}
-	case errors.Is(err, errOvertaken):
-		return settlement{outcome: "overtaken", leave: true}
-	case errors.As(err, &hopeless):
-		return r.fail(ctx, attempt, "", err)
-	case errors.Is(err, tokenstore.ErrNotFound):
-		return r.fail(ctx, attempt, errcode.ST401, err)
-	case errors.As(err, &wait):
-		return r.postpone(ctx, wait)
-	case errors.As(err, &refused) && (refused.Code == errcode.ST401 || refused.Code == errcode.ST403):
-		return r.fail(ctx, attempt, refused.Code, err)
-	}
-	after, ok := nextResume(attempt)
-	if !ok {
-		return r.fail(ctx, attempt, "", err)
-	}
-	r.log.Warn("backfill stopped for now", "attempt", attempt, "again", after, "error", err)
-	return settlement{outcome: "failed", again: after}
-}
-
-// fail ends the backfill for good.
-func (r *run) fail(ctx context.Context, attempt int, code errcode.Code, cause error) settlement {
-	r.log.Error("backfill failed", "code", code, "attempt", attempt, "error", cause)
-	r.count()
-	r.progress.Phase, r.progress.CompletedAt = bus.PhaseFailed, r.w.clock.Now().Unix()
-	r.progress.Code, r.progress.Message = string(code), explain(code, cause)
-	switch err := r.save(ctx); {
-	case errors.Is(err, errCancelled):
-		return settlement{outcome: "cancelled"}
-	case errors.Is(err, errOvertaken):
-		return settlement{outcome: "overtaken", leave: true}
-	case err != nil:
-		r.log.Warn("write progress of a failed backfill", "error", err)
-		return settlement{outcome: "failed", again: time.Minute}
-	}
-	return settlement{outcome: "gave_up"}
-}
-
-// postpone hands the task back while Stripe wants to be left alone.
-func (r *run) postpone(ctx context.Context, wait *later) settlement {
-	r.count()
-	var refused *stripeapi.Error
-	if errors.As(wait, &refused) && refused.Code == errcode.ST429 {
-		r.progress.Code, r.progress.Message = string(refused.Code), explain(refused.Code, nil)
-	}
-	if err := r.save(ctx); err != nil {
-		r.log.Warn("write progress of a postponed backfill", "error", err)
-	}
-	r.log.Info("backfill postponed", "again", wait.after)
-	return settlement{outcome: "deferred", again: wait.after}
-}
-
-// explain gives the words for a progress message: those of the code, or the cause, which never quotes Stripe.
-func explain(code errcode.Code, cause error) string {
-	if entry, ok := errcode.Lookup(code); ok {
-		return entry.Title + ". " + entry.Remedy
-	}
-	if cause != nil {
-		return cause.Error()
-	}
-	return ""
-}
-
-// count moves what the caller has counted since the last save into the progress.
-func (r *run) count() {
-	r.progress.Requests += r.requests
-	r.progress.Throttled += r.throttled
-	r.requests, r.throttled = 0, 0
-}
-
-// save writes the progress over the revision this run has seen, and so never over another worker's.
-func (r *run) save(ctx context.Context) error {
-	bucket := r.w.bus.Progress()
-	revision, err := bucket.Update(ctx, r.task.UID, r.progress, r.revision)
-	if err == nil {
-		r.revision = revision
-		return nil
-	}
-	if !errors.Is(err, bus.ErrConflict) {
-		return fmt.Errorf("write progress: %w", err)
-	}
-	if _, _, err := bucket.Get(ctx, r.task.UID); errors.Is(err, bus.ErrNotFound) {
-		return errCancelled
-	}
-	return errOvertaken
-}

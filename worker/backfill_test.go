@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,8 +31,13 @@ func TestBackfillReadsEveryPage(t *testing.T) {
 	r.Expect(p.Phase).To(Equal(bus.PhaseSucceeded))
 	r.Expect(p.Percent).To(Equal(100))
 	r.Expect(p.Objects).To(BeEquivalentTo(250))
-	r.Expect(p.Requests).To(BeEquivalentTo(8), "three pages of customers, one of each other list")
-	r.Expect(p.Resources["customers"]).To(Equal(bus.ResourceProgress{Objects: 250, Done: true, Cursor: "cus_0249"}))
+	r.Expect(p.Requests).To(BeEquivalentTo(9), "three pages of customers, one of each other list, and a look at the customers of earlier years")
+	r.Expect(p.Resources["customers"]).To(Equal(bus.ResourceProgress{Objects: 250, Requests: 4, Percent: 100, Done: true, Cursor: "cus_0249", Windows: 2}))
+	r.Expect(p.Owner).To(BeEmpty())
+	r.Eventually(func() error {
+		_, _, err := r.bus.Lists().Get(context.Background(), bus.ListKey("all", "customers"))
+		return err
+	}, patch, "10ms").Should(MatchError(bus.ErrNotFound), "what it needed to go on is removed")
 	r.Expect(p.CompletedAt).To(BeNumerically(">=", p.StartedAt))
 	r.Expect(r.signals(p.Signals)).To(Equal(map[signal.Kind]int{signal.CustomerCreated: 250}))
 }
@@ -60,7 +66,8 @@ func TestBackfillResumesAtItsCheckpoint(t *testing.T) {
 	stop()
 	before := r.progress("resumed")
 	r.Expect(before.Resources["customers"].Cursor).To(Equal("cus_0199"))
-	r.Expect(before.Percent).To(And(BeNumerically(">", 0), BeNumerically("<", 100)))
+	r.Expect(before.Resources["customers"].Objects).To(BeEquivalentTo(200))
+	r.Expect(before.Owner).To(BeEmpty(), "nobody has to wait for the lease to run out")
 
 	first := len(s.requests())
 	r.start()
@@ -68,7 +75,8 @@ func TestBackfillResumesAtItsCheckpoint(t *testing.T) {
 	r.Expect(p.Phase).To(Equal(bus.PhaseSucceeded))
 	r.Expect(p.StartedAt).To(Equal(before.StartedAt))
 	r.Expect(p.Objects).To(BeEquivalentTo(350))
-	r.Expect(s.requests()[first]).To(ContainSubstring("starting_after=cus_0199"), "nothing is read again")
+	r.Expect(s.requests()[first:]).To(ContainElement(ContainSubstring("starting_after=cus_0199")))
+	r.Expect(s.requests()[first:]).NotTo(ContainElement(MatchRegexp(`customers.*starting_after=cus_00`)), "nothing is read again")
 	r.Expect(r.signals(350)).To(Equal(map[signal.Kind]int{signal.CustomerCreated: 350}))
 }
 
@@ -94,31 +102,34 @@ func TestBackfillStartsAListOverWhenItsCheckpointIsGone(t *testing.T) {
 func TestBackfillWaitsWhenThrottled(t *testing.T) {
 	s := newStripe(t)
 	s.addCustomers(1, until)
-	s.script(func(n int, w http.ResponseWriter, _ *http.Request) bool {
-		if n > 3 {
+	fake := clocktesting.NewFakeClock(time.Unix(until, 0))
+	var asked []time.Time
+	s.script(func(_ int, w http.ResponseWriter, req *http.Request) bool {
+		if req.URL.Path != "/v1/customers" {
+			return false
+		}
+		if asked = append(asked, fake.Now()); len(asked) > 3 {
 			return false
 		}
 		w.Header().Set("Retry-After", "9")
-		w.Header().Set("Stripe-Rate-Limited-Reason", "global-rate")
+		w.Header().Set("Stripe-Rate-Limited-Reason", "endpoint-rate")
 		refuse(w, http.StatusTooManyRequests, "rate_limit")
 		return true
 	})
-	fake := clocktesting.NewFakeClock(time.Unix(until, 0))
 	r := newRig(t, s.URL, fake)
+	r.flow(fake)
 	r.start()
 	r.backfill(bus.BackfillTask{UID: "slow", Window: "30d", Until: until})
-	for n := 1; n <= 3; n++ {
-		r.Eventually(func() bool { return len(s.requests()) == n && fake.HasWaiters() }, patch, "5ms").Should(BeTrue())
-		fake.Step(8 * time.Second)
-		r.Expect(s.requests()).To(HaveLen(n), "Stripe asked for nine seconds")
-		fake.Step(time.Second)
-	}
 	p := r.ends("slow")
 	r.Expect(p.Phase).To(Equal(bus.PhaseSucceeded))
+	for n := 1; n < len(asked); n++ {
+		r.Expect(asked[n].Sub(asked[n-1])).To(BeNumerically(">=", 9*time.Second), "Stripe asked for nine seconds")
+	}
 	r.Expect(p.Throttled).To(BeEquivalentTo(3))
 	r.Expect(p.Requests).To(BeEquivalentTo(6))
 	r.Expect(p.Code).To(BeEmpty())
-	r.Expect(r.counter("kustiq_worker_throttled_total", "global-rate")).To(BeEquivalentTo(3))
+	r.Expect(p.ThrottledSince).To(BeZero())
+	r.Expect(r.counter("kustiq_worker_throttled_total", "endpoint-rate")).To(BeEquivalentTo(3))
 }
 
 func TestBackfillStepsAsideForALongThrottle(t *testing.T) {
@@ -134,7 +145,10 @@ func TestBackfillStepsAsideForALongThrottle(t *testing.T) {
 	r.Eventually(func() string { return r.progress("aside").Code }, patch, "10ms").Should(Equal(string(errcode.ST429)))
 	p := r.progress("aside")
 	r.Expect(p.Phase).To(Equal(bus.PhaseRunning), "a wait is no failure")
-	r.Expect(p.Throttled).To(BeEquivalentTo(1))
+	r.Expect(p.Throttled).To(And(BeNumerically(">=", 1), BeNumerically("<=", 3)), "no list asks again once one was refused for so long")
+	r.Expect(p.ThrottledSince).To(BeNumerically(">=", until))
+	r.Expect(p.Postponed).To(Equal(1))
+	r.Expect(p.Owner).To(BeEmpty())
 	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "deferred") }, patch, "10ms").Should(BeEquivalentTo(1))
 }
 
@@ -208,38 +222,87 @@ func TestBackfillWaitsForATokenThatIsDue(t *testing.T) {
 	r.Expect(r.progress("due").Phase).To(Equal(bus.PhaseRunning))
 }
 
-func TestBackfillIsCalledOffByRemovingItsProgress(t *testing.T) {
-	s := newStripe(t)
-	s.addCustomers(150, until)
-	r := newRig(t, s.URL, clock.RealClock{})
-	s.script(func(n int, _ http.ResponseWriter, _ *http.Request) bool {
-		if n == 2 {
-			must(t, r.bus.Progress().Delete(context.Background(), "off"))
+// holdPage lets the second page of customers wait until it is released, and then go on.
+func (s *stripe) holdPage() (asked <-chan struct{}, release func()) {
+	reached, free := make(chan struct{}), make(chan struct{})
+	once := sync.Once{}
+	s.script(func(_ int, _ http.ResponseWriter, req *http.Request) bool {
+		if req.URL.Query().Get("starting_after") != "" {
+			once.Do(func() { close(reached) })
+			<-free
 		}
 		return false
 	})
+	return reached, sync.OnceFunc(func() { close(free) })
+}
+
+func TestBackfillIsCalledOffByRemovingItsProgress(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(350, until)
+	asked, release := s.holdPage()
+	r := newRig(t, s.URL, clock.RealClock{})
+	t.Cleanup(release)
 	r.start()
-	r.backfill(bus.BackfillTask{UID: "off", Window: "AllTime", Until: until})
+	r.backfill(bus.BackfillTask{UID: "off", Window: "30d", Until: until})
+	<-asked
+	must(t, r.bus.Progress().Delete(context.Background(), "off"))
 	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "cancelled") }, patch, "10ms").Should(BeEquivalentTo(1))
+	release()
 	r.Expect(r.progress("off")).To(Equal(bus.Progress{}), "what was removed stays removed")
-	r.Expect(s.requests()).To(HaveLen(2))
+	r.Expect(s.requests()).NotTo(ContainElement(ContainSubstring("starting_after=cus_0199")))
 }
 
 func TestBackfillYieldsToTheWorkerThatOvertookIt(t *testing.T) {
 	s := newStripe(t)
-	s.addCustomers(150, until)
+	s.addCustomers(350, until)
+	asked, release := s.holdPage()
 	r := newRig(t, s.URL, clock.RealClock{})
-	s.script(func(n int, _ http.ResponseWriter, _ *http.Request) bool {
-		if n == 2 {
-			_, err := r.bus.Progress().Put(context.Background(), "raced", bus.Progress{Phase: bus.PhaseRunning, Percent: 77})
-			must(t, err)
-		}
-		return false
-	})
+	t.Cleanup(release)
 	r.start()
-	r.backfill(bus.BackfillTask{UID: "raced", Window: "AllTime", Until: until})
+	r.backfill(bus.BackfillTask{UID: "raced", Window: "30d", Until: until})
+	<-asked
+	_, err := r.bus.Progress().Put(context.Background(), "raced", bus.Progress{Phase: bus.PhaseRunning, Percent: 77, Owner: "another", LeaseUntil: until + 3600})
+	must(t, err)
 	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "overtaken") }, patch, "10ms").Should(BeEquivalentTo(1))
 	r.Expect(r.progress("raced").Percent).To(Equal(77), "the other's progress stands")
+}
+
+func TestBackfillIsSuspendedAndResumed(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(350, until)
+	asked, release := s.holdPage()
+	r := newRig(t, s.URL, clock.RealClock{})
+	t.Cleanup(release)
+	r.start()
+	task := bus.BackfillTask{UID: "held", Window: "30d", Until: until}
+	r.backfill(task)
+	<-asked
+	r.change("held", func(p *bus.Progress) { p.Suspend = true })
+	r.Eventually(func() string { return r.progress("held").Phase }, patch, "10ms").Should(Equal(bus.PhaseSuspended))
+	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "suspended") }, patch, "10ms").Should(BeEquivalentTo(1))
+	release()
+	first := len(s.requests())
+	r.change("held", func(p *bus.Progress) { p.Suspend, p.Resumes = false, 1 })
+	r.backfill(task, "held/1")
+	p := r.ends("held")
+	r.Expect(p.Phase).To(Equal(bus.PhaseSucceeded))
+	r.Expect(p.Objects).To(BeEquivalentTo(350))
+	for _, uri := range s.requests()[:first] {
+		if !strings.Contains(uri, "starting_after") {
+			r.Expect(s.requests()[first:]).NotTo(ContainElement(uri), "what was read is not read again")
+		}
+	}
+}
+
+func TestBackfillWaitsForALeaseThatAnotherHas(t *testing.T) {
+	s := newStripe(t)
+	r := newRig(t, s.URL, clock.RealClock{})
+	_, err := r.bus.Progress().Create(context.Background(), "taken", bus.Progress{Phase: bus.PhaseRunning, Owner: "another", LeaseUntil: until + 3600})
+	must(t, err)
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "taken", Window: "30d", Until: until})
+	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "waiting") }, patch, "10ms").Should(BeEquivalentTo(1))
+	r.Expect(s.requests()).To(BeEmpty())
 }
 
 func TestBackfillLeavesOutWhatItCannotRead(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // such an event as failed, with its Stripe id, and it can be driven again.
 func (w *Worker) dispute(ctx context.Context, d bus.TaskDelivery, m bus.Message) settlement {
 	log := w.log.With("workspace", m.Workspace, "connection", m.Connection, "event", m.EventID)
-	found, err := w.attribute(ctx, d, &m)
+	found, err := w.attribute(ctx, &m)
 	outcome := "attributed"
 	switch {
 	case ctx.Err() != nil:
@@ -42,7 +42,7 @@ func (w *Worker) dispute(ctx context.Context, d bus.TaskDelivery, m bus.Message)
 // tryAgain is the settlement of a failed try; final says that there is no further one.
 func tryAgain(log *slog.Logger, what string, attempt int, err error) (s settlement, final bool) {
 	var wait *later
-	if errors.As(err, &wait) {
+	if errors.As(err, &wait) && wait.after > 0 {
 		return settlement{outcome: "deferred", again: wait.after}, false
 	}
 	after, ok := nextRetry(attempt)
@@ -55,11 +55,12 @@ func tryAgain(log *slog.Logger, what string, attempt int, err error) (s settleme
 }
 
 // attribute looks up the charge of each dispute in the message.
-func (w *Worker) attribute(ctx context.Context, d bus.TaskDelivery, m *bus.Message) (found bool, err error) {
-	c, err := w.newCaller(ctx, m.Connection, m.Account, m.Livemode, d.InProgress)
+func (w *Worker) attribute(ctx context.Context, m *bus.Message) (found bool, err error) {
+	c, err := w.newCaller(ctx, m.Connection, m.Account, m.Livemode)
 	if err != nil {
 		return false, err
 	}
+	c.lookUp = true
 	return c.complete(ctx, m)
 }
 
@@ -70,7 +71,7 @@ func (c *caller) complete(ctx context.Context, m *bus.Message) (found bool, err 
 		if s.Customer != "" || s.Dispute == nil {
 			continue
 		}
-		err := c.ask(ctx, func(client *stripeapi.AccountClient) (err error) {
+		err := c.ask(ctx, pathCharge, func(client *stripeapi.AccountClient) (err error) {
 			s.Customer, err = client.Charge(ctx, s.Dispute.Charge)
 			return err
 		})

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/kustiq/kustiq/engine/signal"
-	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
@@ -118,49 +117,6 @@ func TestPlanBeyondTheReachOfEvents(t *testing.T) {
 	}
 }
 
-func TestCovered(t *testing.T) {
-	bounded := section{params: stripeapi.ListParams{CreatedGTE: 1000, CreatedLTE: 2000}}
-	for oldest, want := range map[int64]float64{2000: 0, 1500: 0.5, 1000: 1, 900: 1, 2500: 0} {
-		if got := covered(bounded, oldest, 7); got != want {
-			t.Errorf("bounded, oldest %d: %v, want %v", oldest, got, want)
-		}
-	}
-	open := section{params: stripeapi.ListParams{CreatedLTE: 2000}}
-	before := -1.0
-	for objects := int64(0); objects <= 1e6; objects += 5e4 {
-		got := covered(open, 1500, objects)
-		if got <= before || got >= 1 {
-			t.Fatalf("open, %d objects: %v after %v", objects, got, before)
-		}
-		before = got
-	}
-}
-
-func TestPercent(t *testing.T) {
-	sections := []section{{name: "a"}, {name: "b"}}
-	done := func(names ...string) bus.Progress {
-		p := bus.Progress{Resources: map[string]bus.ResourceProgress{}}
-		for _, n := range names {
-			p.Resources[n] = bus.ResourceProgress{Done: true}
-		}
-		return p
-	}
-	high := done("a")
-	high.Percent = 80
-	tests := []struct {
-		p       bus.Progress
-		current float64
-		want    int
-	}{
-		{done(), 0, 0}, {done(), 0.5, 25}, {done("a"), 0, 50}, {done("a"), 0.5, 75}, {done("a", "b"), 0, 99}, {high, 0, 80},
-	}
-	for _, tc := range tests {
-		if got := percent(sections, tc.p, tc.current); got != tc.want {
-			t.Errorf("%v at %v: %d, want %d", tc.p.Resources, tc.current, got, tc.want)
-		}
-	}
-}
-
 func TestRetries(t *testing.T) {
 	var total time.Duration
 	attempt := 1
@@ -210,6 +166,9 @@ func TestTryAgainEndsWithTheSchedule(t *testing.T) {
 	}
 	if _, final := tryAgain(quiet, "try", 6, errors.New("x")); !final {
 		t.Error("the sixth failure is not final")
+	}
+	if s, final := tryAgain(quiet, "try", 2, &later{}); final || s.again != retrySchedule[1] {
+		t.Error("a refusal that says no time is not tried by the schedule")
 	}
 	if s, final := tryAgain(quiet, "try", 6, &later{after: time.Minute}); final || s.again != time.Minute {
 		t.Error("being asked to wait used up the schedule")

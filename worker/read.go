@@ -3,89 +3,135 @@ package worker
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
-// read reads a section from its checkpoint to its end. A page counts only when its signals are durable, so a run that
-// dies publishes at most one page twice, under the same message ids.
-func (r *run) read(ctx context.Context, s section) error {
-	for !r.progress.Resources[s.name].Done {
-		page, err := r.page(ctx, s)
-		if err != nil {
-			return err
-		}
-		messages, signals, err := r.messages(ctx, s, page.Items)
-		if err != nil {
-			return err
-		}
-		if err := r.w.bus.PublishBackfill(ctx, messages); err != nil {
-			return fmt.Errorf("publish %s: %w", s.name, err)
-		}
-		if err := r.checkpoint(ctx, s, page, signals); err != nil {
-			return err
-		}
+// turn reads the next page of a slice and returns the parts that the slice was divided into, if it was. The next page is
+// asked for only when this one's signals and then its checkpoint are durable, so a run that dies publishes at most one
+// page of each slice twice, under the same message ids.
+func (r *run) turn(ctx context.Context, l *list, s *slice) (added []*slice, err error) {
+	account := r.task.Account
+	if err := r.w.requests.take(ctx, account); err != nil {
+		return nil, err
 	}
-	return nil
+	defer r.w.requests.release(account)
+	r.mu.Lock()
+	at := s.Slice
+	r.mu.Unlock()
+	v, err := r.visit(ctx, l, at)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	s.page(v.objects, v.last, v.newest, v.oldest, v.more)
+	l.signals += int64(v.signals)
+	l.attempts += v.attempts
+	add(l.found, v.found)
+	added = r.grow(l, s)
+	l.version++
+	version := l.version
+	r.mu.Unlock()
+	if err := r.checkpoint(ctx, l, version); err != nil {
+		return nil, err
+	}
+	took := r.w.clock.Since(v.asked)
+	r.w.metrics.pages.WithLabelValues(l.section.name).Observe(took.Seconds())
+	r.mu.Lock()
+	if l.roundTrip += (took - l.roundTrip) / 8; l.roundTrip == 0 || l.roundTrip < took/8 {
+		l.roundTrip = took
+	}
+	r.mu.Unlock()
+	return added, nil
 }
 
-// page asks for the page after the checkpoint. When the object that the checkpoint names is gone, Stripe cannot
-// continue after it and the section starts over; what is published twice is dropped downstream.
-func (r *run) page(ctx context.Context, s section) (page stripeapi.Page, err error) {
-	params := s.params
-	params.StartingAfter = r.progress.Resources[s.name].Cursor
-	list := func(client *stripeapi.AccountClient) (err error) {
-		page, err = client.List(ctx, s.name, params)
+// visit is what one page has shown. Its signals are durable.
+type visit struct {
+	asked          time.Time
+	objects        int
+	last           string
+	newest, oldest int64
+	more           bool
+	signals        int
+	attempts       int64
+	found          map[signal.Kind]bus.Provenances
+}
+
+// visit asks for a page, and publishes what it says. Only so many pages are in memory at a time.
+func (r *run) visit(ctx context.Context, l *list, at bus.Slice) (v visit, err error) {
+	account, inside := r.task.Account, 0
+	defer func() {
+		for range inside {
+			r.w.pages.release(account)
+		}
+	}()
+	page, err := r.page(ctx, l, at, func(ctx context.Context) error {
+		err := r.w.pages.take(ctx, account)
+		if err == nil {
+			inside++
+		}
+		return err
+	}, func() {
+		v.asked = r.w.clock.Now()
+		r.mu.Lock()
+		l.requests++
+		r.mu.Unlock()
+	})
+	if err != nil {
+		return v, err
+	}
+	v.objects, v.last, v.newest, v.oldest, v.more = len(page.Items), page.LastID, page.FirstCreated, page.LastCreated, page.HasMore
+	v.found = map[signal.Kind]bus.Provenances{}
+	r.w.metrics.objects.WithLabelValues(l.section.name).Add(float64(v.objects))
+	return v, r.publish(ctx, l.section, page.Items, &v)
+}
+
+// page asks for the page after a slice's checkpoint. When the object that the checkpoint names is gone, Stripe cannot
+// continue after it, and what was created in the same second is read again; downstream drops what is published twice.
+func (r *run) page(ctx context.Context, l *list, at bus.Slice, received stripeapi.Wait, asking func()) (page stripeapi.Page, err error) {
+	params := l.section.params
+	params.CreatedGTE, params.CreatedLTE, params.StartingAfter, params.Received = at.From, at.To, at.Cursor, received
+	request := func(client *stripeapi.AccountClient) (err error) {
+		asking()
+		page, err = client.List(ctx, l.section.name, params)
 		return err
 	}
-	err = r.ask(ctx, list)
-	var refused *stripeapi.Error
-	if errors.As(err, &refused) && refused.StripeCode == "resource_missing" && params.StartingAfter != "" {
-		r.log.Info("checkpoint is gone, list starts over", "resource", s.name)
+	err = r.ask(ctx, l.section.name, request)
+	if code := stripeCodeOf(err); code == "resource_missing" && at.Cursor != "" {
+		r.log.Info("checkpoint is gone, its second is read again", "resource", l.section.name)
 		params.StartingAfter = ""
-		err = r.ask(ctx, list)
+		if at.At > 0 {
+			params.CreatedLTE = at.At
+		}
+		err = r.ask(ctx, l.section.name, request)
 	}
 	return page, err
 }
 
-func (r *run) checkpoint(ctx context.Context, s section, page stripeapi.Page, signals int) error {
-	at := r.progress.Resources[s.name]
-	at.Objects += int64(len(page.Items))
-	at.Done = !page.HasMore
-	if page.LastID != "" {
-		at.Cursor = page.LastID
-	}
-	r.progress.Resources[s.name] = at
-	r.progress.Phase = bus.PhaseRunning
-	r.progress.Objects += int64(len(page.Items))
-	r.progress.Signals += int64(signals)
-	r.progress.Code, r.progress.Message = "", ""
-	r.count()
-	current := 0.0
-	if !at.Done {
-		current = covered(s, page.LastCreated, at.Objects)
-	}
-	r.progress.Percent = percent(r.sections, r.progress, current)
-	return r.save(ctx)
-}
-
-// messages turns a page into messages, one for each object that says anything. An object that cannot be read is left
-// out and counted: one bad object must not keep the rest of an account from its scores.
-func (r *run) messages(ctx context.Context, s section, items []json.RawMessage) (all []bus.Message, signals int, err error) {
+// publish turns a page into messages, one for each object that says anything, and returns when they are durable. An
+// object that cannot be read is left out and counted: one bad object must not keep the rest of an account from its
+// scores.
+func (r *run) publish(ctx context.Context, s section, items []json.RawMessage, v *visit) error {
+	var messages []bus.Message
+	var renewals []signal.Renewal
 	for _, raw := range items {
-		m, err := r.message(s, raw)
+		m, shown, err := r.message(s, raw)
 		if err != nil {
 			r.w.metrics.skipped.WithLabelValues(s.name).Inc()
 			r.log.Warn("object left out", "resource", s.name, "error", err)
 			continue
 		}
+		v.attempts += shown.Attempts
+		if shown.Renewal != nil {
+			renewals = append(renewals, *shown.Renewal)
+		}
 		found, err := r.complete(ctx, &m)
 		if err != nil {
-			return nil, 0, err
+			return err
 		}
 		if !found {
 			// Unlike a live one it is only counted: the past's guest payments are nothing to be driven again.
@@ -93,29 +139,41 @@ func (r *run) messages(ctx context.Context, s section, items []json.RawMessage) 
 			continue
 		}
 		if len(m.Signals) > 0 {
-			all = append(all, m)
-			signals += len(m.Signals)
+			messages = append(messages, m)
+			v.signals += len(m.Signals)
+			count(v.found, m.Signals)
+			r.w.metrics.count(m.Signals)
 		}
 	}
-	return all, signals, nil
+	if !r.compares() {
+		renewals = nil
+	}
+	if err := r.w.bus.PublishRenewals(ctx, r.task.UID, renewals); err != nil {
+		return fmt.Errorf("publish prices of %s: %w", s.name, err)
+	}
+	if err := r.w.bus.PublishBackfill(ctx, messages); err != nil {
+		return fmt.Errorf("publish %s: %w", s.name, err)
+	}
+	return nil
 }
 
 // message reads one listed item.
-func (r *run) message(s section, raw json.RawMessage) (bus.Message, error) {
-	m := bus.Message{
+func (r *run) message(s section, raw json.RawMessage) (m bus.Message, shown signal.Listed, err error) {
+	m = bus.Message{
 		Workspace: r.task.Workspace, Connection: r.task.Connection, Account: r.task.Account, Livemode: r.task.Livemode,
 		ReceivedAtMs: r.w.clock.Now().UnixMilli(),
 	}
-	var err error
 	if s.name != "events" {
-		m.Signals, err = signal.FromObject(raw, s.happened)
-		return m, err
+		shown, err = signal.ReadObject(raw, s.happened)
+		m.Signals = shown.Signals
+		return m, shown, err
 	}
 	event, err := signal.DecodeEvent(raw)
 	if err != nil {
-		return m, err
+		return m, shown, err
 	}
 	m.EventID, m.EventType, m.Created = event.ID, event.Type, event.Created
 	m.Signals, err = signal.Classify(event)
-	return m, err
+	shown.Renewal = changeTold(m.Signals)
+	return m, shown, err
 }

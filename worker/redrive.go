@@ -20,7 +20,7 @@ func (w *Worker) redrive(ctx context.Context, d bus.TaskDelivery, t bus.RedriveT
 		// The instant of the request: after an erasure in between, nothing of it may come back.
 		EventType: t.EventType, ReceivedAtMs: t.RequestedAtMs, Redrive: t.RequestedAtMs,
 	}
-	err := w.fetch(ctx, d, &m)
+	err := w.fetch(ctx, &m)
 	switch {
 	case ctx.Err() != nil:
 		return interrupted()
@@ -52,13 +52,14 @@ func (w *Worker) redrive(ctx context.Context, d bus.TaskDelivery, t bus.RedriveT
 var errUnreadable = errors.New("the event cannot be read")
 
 // fetch fills a message with the signals of its event.
-func (w *Worker) fetch(ctx context.Context, d bus.TaskDelivery, m *bus.Message) error {
-	c, err := w.newCaller(ctx, m.Connection, m.Account, m.Livemode, d.InProgress)
+func (w *Worker) fetch(ctx context.Context, m *bus.Message) error {
+	c, err := w.newCaller(ctx, m.Connection, m.Account, m.Livemode)
 	if err != nil {
 		return err
 	}
+	c.lookUp = true
 	var body []byte
-	err = c.ask(ctx, func(client *stripeapi.AccountClient) (err error) {
+	err = c.ask(ctx, pathEvent, func(client *stripeapi.AccountClient) (err error) {
 		body, err = client.Event(ctx, m.EventID)
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
@@ -133,10 +134,43 @@ func (r *rig) start() (stop func()) {
 	return stop
 }
 
-func (r *rig) backfill(task bus.BackfillTask) {
+// flow lets a clock go on by itself, twenty times as fast as time.
+func (r *rig) flow(fake *clocktesting.FakeClock) {
+	done := make(chan struct{})
+	var flowing sync.WaitGroup
+	flowing.Go(func() {
+		ticker := time.NewTicker(time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				fake.Step(20 * time.Millisecond)
+			}
+		}
+	})
+	r.t.Cleanup(func() { close(done); flowing.Wait() })
+}
+
+// change writes a backfill's progress as the operator does.
+func (r *rig) change(uid string, apply func(*bus.Progress)) {
 	r.t.Helper()
+	r.Eventually(func() error {
+		p, revision, err := r.bus.Progress().Get(context.Background(), uid)
+		must(r.t, err)
+		apply(&p)
+		_, err = r.bus.Progress().Update(context.Background(), uid, p, revision)
+		return err
+	}, patch, "10ms").Should(gomega.Succeed())
+}
+
+// backfill publishes a task, under an id if it was published before.
+func (r *rig) backfill(task bus.BackfillTask, id ...string) {
+	r.t.Helper()
+	id = append(id, task.UID)
 	task.Namespace, task.Name, task.Workspace, task.Account, task.Connection = "team", task.UID, "team/ws", acct, conn
-	must(r.t, r.bus.PublishTask(context.Background(), task.UID, bus.Task{Kind: bus.TaskBackfill, Backfill: &task}))
+	must(r.t, r.bus.PublishTask(context.Background(), id[0], bus.Task{Kind: bus.TaskBackfill, Backfill: &task}))
 }
 
 func (r *rig) progress(uid string) bus.Progress {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,8 +16,17 @@ import (
 	"github.com/kustiq/kustiq/internal/tokenstore"
 )
 
-// concurrency is how many tasks one worker runs at a time. A backfill waits for Stripe most of the time.
-const concurrency = 4
+const (
+	// backfillSlots is how many backfills one worker runs at a time, which share inFlight requests fairly; lookUpSlots the
+	// same for disputes and re-drives. All of them wait for Stripe most of the time.
+	backfillSlots = 64
+	lookUpSlots   = 8
+	// inFlight is how many pages may be asked for at a time: 48 a second of an account whose pages take 2.7 s.
+	inFlight = 160
+)
+
+// inMemory is how many pages are read and published at a time.
+var inMemory = max(4, 2*runtime.GOMAXPROCS(0))
 
 // TokenSource gives the token of a connection, by the connection's uid. It returns tokenstore.ErrNotFound when there
 // is none, which is how a disconnected account looks.
@@ -24,7 +34,7 @@ type TokenSource interface {
 	Load(ctx context.Context, uid string) (tokenstore.Record, error)
 }
 
-// Options of a Worker. All are required.
+// Options of a Worker. All but Share are required.
 type Options struct {
 	Bus     *bus.Bus
 	Tokens  TokenSource
@@ -32,6 +42,9 @@ type Options struct {
 	Clock   clock.WithTicker
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer
+	// Share of the rate that Stripe allows an account, which is used while there is work: up to 0.96, the default. All
+	// workers of a region must have the same.
+	Share float64
 }
 
 // Worker runs tasks from the bus.
@@ -42,7 +55,9 @@ type Worker struct {
 	clock   clock.WithTicker
 	log     *slog.Logger
 	metrics *metrics
-	limits  *limiters
+	budgets *budgets
+	// requests are the turns of pages to be asked for, pages those of pages in memory.
+	requests, pages *turns
 }
 
 // New checks the options and registers the metrics.
@@ -54,14 +69,22 @@ func New(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker: register metrics: %w", err)
 	}
+	if o.Share == 0 {
+		o.Share = DefaultShare
+	}
+	b, err := newBudgets(o.Bus, o.Clock, o.Share, m)
+	if err != nil {
+		return nil, err
+	}
 	return &Worker{
-		bus: o.Bus, tokens: o.Tokens, api: o.API, clock: o.Clock, log: o.Logger, metrics: m, limits: newLimiters(o.Clock),
+		bus: o.Bus, tokens: o.Tokens, api: o.API, clock: o.Clock, log: o.Logger, metrics: m, budgets: b,
+		requests: newTurns(inFlight), pages: newTurns(inMemory),
 	}, nil
 }
 
 // Run takes tasks until ctx ends. Tasks under way are handed back to the bus then; none is running when Run returns.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.bus.ConsumeTasks(ctx, concurrency, w.handle); err != nil && ctx.Err() == nil {
+	if err := w.bus.ConsumeTasks(ctx, bus.TaskSlots{LookUps: lookUpSlots, Backfills: backfillSlots}, w.handle); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("worker: consume tasks: %w", err)
 	}
 	return nil
@@ -73,8 +96,6 @@ type settlement struct {
 	outcome string
 	// again asks for another delivery after this long; 0 means that the task is over.
 	again time.Duration
-	// leave neither acknowledges nor asks again: another worker has the task.
-	leave bool
 }
 
 func (w *Worker) handle(ctx context.Context, d bus.TaskDelivery) {
@@ -93,8 +114,6 @@ func (w *Worker) handle(ctx context.Context, d bus.TaskDelivery) {
 	w.metrics.tasks.WithLabelValues(string(d.Task.Kind), s.outcome).Inc()
 	var err error
 	switch {
-	case s.leave:
-		return
 	case s.again > 0:
 		err = d.Retry(s.again)
 	default:

@@ -35,7 +35,7 @@ func (e *Event) signals() ([]Signal, error) {
 		return e.invoice.signals(PaymentFailed, e.Created)
 	case eventPaymentSucceeded:
 		return e.invoice.signals(PaymentSucceeded, e.Created)
-	case eventSubscriptionUpdated:
+	case EventSubscriptionUpdated:
 		return e.subscription.updated(e.previous, e.Created)
 	case eventSubscriptionPaused:
 		return e.subscription.signals(SubscriptionPaused, e.Created)

@@ -30,9 +30,11 @@ func oneOrMany(one *discountObject, many []discountObject) []discountObject {
 	return nil
 }
 
-// discounted applies the discounts in force at an instant to a monthly value. A fixed amount is taken off each
-// invoice, hence once an interval. A coupon for a single invoice does not change what recurs.
-func discounted(monthly, months float64, discounts []discountObject, currency string, at int64) float64 {
+// effect is what the discounts in force at an instant do to a monthly value: keep times it, less off, and never below
+// nothing. A fixed amount is taken off each invoice, hence once an interval. A coupon for a single invoice does not
+// change what recurs.
+func effect(months float64, discounts []discountObject, currency string, at int64) (keep, off float64) {
+	keep = 1
 	for _, d := range discounts {
 		c := d.Coupon
 		if c == nil || c.Duration == "once" || (d.End > 0 && d.End <= at) {
@@ -40,10 +42,17 @@ func discounted(monthly, months float64, discounts []discountObject, currency st
 		}
 		switch {
 		case c.PercentOff.Known:
-			monthly *= 1 - min(max(c.PercentOff.Value, 0), 100)/100
+			left := 1 - min(max(c.PercentOff.Value, 0), 100)/100
+			keep, off = keep*left, off*left
 		case c.AmountOff.Known && months > 0 && (c.Currency == "" || c.Currency == currency):
-			monthly -= max(c.AmountOff.Value, 0) / months
+			off += max(c.AmountOff.Value, 0) / months
 		}
 	}
-	return max(monthly, 0)
+	return keep, off
+}
+
+// discounted applies the discounts in force at an instant to a monthly value.
+func discounted(monthly, months float64, discounts []discountObject, currency string, at int64) float64 {
+	keep, off := effect(months, discounts, currency, at)
+	return max(monthly*keep-off, 0)
 }

@@ -8,12 +8,13 @@ import (
 
 // The event names that carry signals, and those about the account itself.
 const (
-	eventCustomerCreated     = "customer.created"
-	eventCustomerUpdated     = "customer.updated"
-	eventInvoiceFinalized    = "invoice.finalized"
-	eventPaymentFailed       = "invoice.payment_failed"
-	eventPaymentSucceeded    = "invoice.payment_succeeded"
-	eventSubscriptionUpdated = "customer.subscription.updated"
+	eventCustomerCreated  = "customer.created"
+	eventCustomerUpdated  = "customer.updated"
+	eventInvoiceFinalized = "invoice.finalized"
+	eventPaymentFailed    = "invoice.payment_failed"
+	eventPaymentSucceeded = "invoice.payment_succeeded"
+	// EventSubscriptionUpdated tells, among others, changes of price.
+	EventSubscriptionUpdated = "customer.subscription.updated"
 	eventSubscriptionPaused  = "customer.subscription.paused"
 	eventSubscriptionResumed = "customer.subscription.resumed"
 	eventSubscriptionDeleted = "customer.subscription.deleted"
@@ -26,7 +27,7 @@ const (
 func EventTypes() []string {
 	return []string{
 		eventCustomerCreated, eventCustomerUpdated, eventInvoiceFinalized, eventPaymentFailed, eventPaymentSucceeded,
-		eventSubscriptionUpdated, eventSubscriptionPaused, eventSubscriptionResumed, eventSubscriptionDeleted,
+		EventSubscriptionUpdated, eventSubscriptionPaused, eventSubscriptionResumed, eventSubscriptionDeleted,
 		eventDisputeCreated,
 	}
 }
@@ -188,7 +189,7 @@ func (e *Event) target(eventType string) func(*scanner) {
 	case eventInvoiceFinalized, eventPaymentFailed, eventPaymentSucceeded:
 		e.invoice = new(invoiceObject)
 		return e.invoice.read
-	case eventSubscriptionUpdated, eventSubscriptionPaused, eventSubscriptionResumed, eventSubscriptionDeleted:
+	case EventSubscriptionUpdated, eventSubscriptionPaused, eventSubscriptionResumed, eventSubscriptionDeleted:
 		e.subscription = new(subscriptionObject)
 		return e.subscription.read
 	case eventDisputeCreated:
@@ -205,7 +206,7 @@ func (e *Event) target(eventType string) func(*scanner) {
 
 // before is target for the attributes before an update.
 func (e *Event) before(eventType string) func(*scanner) {
-	if eventType != eventSubscriptionUpdated {
+	if eventType != EventSubscriptionUpdated {
 		return nil
 	}
 	e.previous = new(previousAttributes)

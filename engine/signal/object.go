@@ -16,7 +16,22 @@ func (o ObjectOptions) within(at int64) bool {
 // asOf dates a current state: when it was listed, or at the latest instant the object itself tells.
 func (o ObjectOptions) asOf(known int64) int64 { return max(o.Until, known) }
 
-// FromObject turns one listed object, told by its "object" field, into signals. Their ids derive from the object, so
+// Listed is what one listed object tells.
+type Listed struct {
+	Signals []Signal
+	// Renewal is what the object shows of a subscription's price; nil for other objects.
+	Renewal *Renewal
+	// Attempts is how many failed payments an invoice tells of, within the window, whose times only charges know.
+	Attempts int64
+}
+
+// FromObject is what ReadObject finds of signals.
+func FromObject(raw []byte, opts ObjectOptions) ([]Signal, error) {
+	listed, err := ReadObject(raw, opts)
+	return listed.Signals, err
+}
+
+// ReadObject turns one listed object, told by its "object" field, into signals. Their ids derive from the object, so
 // that listing it again gives the same ones:
 //
 //   - customer: created.
@@ -28,7 +43,7 @@ func (o ObjectOptions) asOf(known int64) int64 { return max(o.Until, known) }
 //   - dispute: created, with the customer where its charge is expanded; nothing for an inquiry.
 //
 // The error is ErrNotJSON, ErrShape, ErrIncomplete or ErrUnsupported.
-func FromObject(raw []byte, opts ObjectOptions) ([]Signal, error) {
+func ReadObject(raw []byte, opts ObjectOptions) (Listed, error) {
 	kind, deleted := "", false
 	err := decode(raw, func(s *scanner) {
 		s.object(func(key []byte) {
@@ -43,16 +58,16 @@ func FromObject(raw []byte, opts ObjectOptions) ([]Signal, error) {
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("decode object: %w", err)
+		return Listed{}, fmt.Errorf("decode object: %w", err)
 	}
 	if deleted {
-		return nil, nil
+		return Listed{}, nil
 	}
-	signals, err := fromKind(kind, raw, opts)
+	listed, err := fromKind(kind, raw, opts)
 	if err != nil {
-		return nil, fmt.Errorf("signals of listed object: %w", err)
+		return Listed{}, fmt.Errorf("signals of listed object: %w", err)
 	}
-	return signals, nil
+	return listed, nil
 }
 
 // listedObject is an object that a list may hold.
@@ -61,7 +76,7 @@ type listedObject interface {
 	listed(ObjectOptions) ([]Signal, error)
 }
 
-func fromKind(kind string, raw []byte, opts ObjectOptions) ([]Signal, error) {
+func fromKind(kind string, raw []byte, opts ObjectOptions) (l Listed, err error) {
 	var object listedObject
 	switch kind {
 	case "customer":
@@ -75,12 +90,21 @@ func fromKind(kind string, raw []byte, opts ObjectOptions) ([]Signal, error) {
 	case "dispute":
 		object = new(disputeObject)
 	default:
-		return nil, ErrUnsupported
+		return Listed{}, ErrUnsupported
 	}
 	if err := decode(raw, object.read); err != nil {
-		return nil, err
+		return Listed{}, err
 	}
-	return object.listed(opts)
+	if l.Signals, err = object.listed(opts); err != nil {
+		return Listed{}, err
+	}
+	switch o := object.(type) {
+	case *invoiceObject:
+		l.Renewal, l.Attempts = o.renewal(), o.failures(opts)
+	case *subscriptionObject:
+		l.Renewal = o.renewal(opts.asOf(0))
+	}
+	return l, nil
 }
 
 func dated(signals []Signal, id string, at int64, p Provenance) []Signal {

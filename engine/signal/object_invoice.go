@@ -67,3 +67,22 @@ func (i *invoiceObject) openFailure(opts ObjectOptions) *Signal {
 	}
 	return &dated(failed, i.ID+":failed:"+strconv.FormatInt(i.AttemptCount, 10), at, FromInference)[0]
 }
+
+// failures are the failed attempts of an invoice that was finalized and settled within the window. The last one of an
+// open invoice is told by openFailure.
+func (i *invoiceObject) failures(opts ObjectOptions) int64 {
+	first := i.finalizedAt()
+	if !opts.within(first) || i.AttemptCount <= 0 {
+		return 0
+	}
+	if at := i.paidAt(); at > 0 {
+		if !opts.within(at) {
+			return 0
+		}
+		return i.AttemptCount - 1
+	}
+	if i.Status == "open" || i.Status == "draft" || !opts.within(first+retryTries*retryGap) {
+		return 0
+	}
+	return i.AttemptCount
+}

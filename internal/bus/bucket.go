@@ -38,6 +38,8 @@ type buckets struct {
 	matches   *Bucket[Matches]
 	erasures  *Bucket[Erasure]
 	settings  *Bucket[Settings]
+	lists     *Bucket[ListProgress]
+	budgets   *Bucket[Budget]
 }
 
 func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
@@ -54,6 +56,8 @@ func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
 		openBucket(ctx, b, &all.matches, "matches", 0),
 		openBucket(ctx, b, &all.erasures, "erasures", 0),
 		openBucket(ctx, b, &all.settings, "settings", 0),
+		openBucket(ctx, b, &all.lists, "lists", 0),
+		openBucket(ctx, b, &all.budgets, "budgets", time.Hour),
 	)
 }
 
@@ -101,6 +105,12 @@ func (b *Bus) Erasures() *Bucket[Erasure] { return b.buckets.erasures }
 
 // Settings by workspace, "namespace/name"; written by the operator.
 func (b *Bus) Settings() *Bucket[Settings] { return b.buckets.settings }
+
+// Lists by ListKey; written by the worker that has the backfill's lease.
+func (b *Bus) Lists() *Bucket[ListProgress] { return b.buckets.lists }
+
+// Budgets by RouteKey; written by whoever is about to ask Stripe. One that nobody has used for an hour is gone.
+func (b *Bus) Budgets() *Bucket[Budget] { return b.buckets.budgets }
 
 // Get returns a key's value and its revision, or ErrNotFound.
 func (k *Bucket[T]) Get(ctx context.Context, key string) (value T, revision uint64, err error) {
@@ -186,6 +196,15 @@ func (k *Bucket[T]) All(ctx context.Context) (map[string]T, error) {
 	}
 }
 
+// WatchKey is Watch for one key.
+func (k *Bucket[T]) WatchKey(ctx context.Context, key string, on func(value *T)) error {
+	watcher, err := k.kv.Watch(ctx, key)
+	if err != nil {
+		return k.failure("watch", err)
+	}
+	return k.follow(ctx, watcher, func(_ string, value *T) { on(value) })
+}
+
 // Watch calls on with every value there is and then with every change, nil for a removed key, until ctx ends; it then
 // returns the context's error. It goes on by itself after a lost connection.
 func (k *Bucket[T]) Watch(ctx context.Context, on func(key string, value *T)) error {
@@ -193,6 +212,10 @@ func (k *Bucket[T]) Watch(ctx context.Context, on func(key string, value *T)) er
 	if err != nil {
 		return k.failure("watch", err)
 	}
+	return k.follow(ctx, watcher, on)
+}
+
+func (k *Bucket[T]) follow(ctx context.Context, watcher jetstream.KeyWatcher, on func(key string, value *T)) error {
 	defer func() { _ = watcher.Stop() }()
 	for {
 		select {

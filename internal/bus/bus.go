@@ -85,9 +85,11 @@ type Bus struct {
 	// streams of signals by class.
 	streams map[class]jetstream.Stream
 	tasks   jetstream.Stream
-	buckets buckets
-	live    *committer
-	shares  *shares
+	// renewals of backfills that are being read.
+	renewals jetstream.Stream
+	buckets  buckets
+	live     *committer
+	shares   *shares
 }
 
 // class is the kind of a stream of signals, and a token of its subjects.
@@ -150,6 +152,9 @@ func (b *Bus) setUp(ctx context.Context) (err error) {
 		}
 	}
 	if b.tasks, err = b.stream(ctx, "task"); err != nil {
+		return err
+	}
+	if b.renewals, err = b.renewalsStream(ctx); err != nil {
 		return err
 	}
 	b.buckets, err = openBuckets(ctx, b)

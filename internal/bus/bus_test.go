@@ -347,7 +347,7 @@ func TestATaskIsTakenOnceAndAgainAfterRetry(t *testing.T) {
 		}
 	}
 	var attempts []int
-	err := h.bus.ConsumeTasks(ctx, 1, func(_ context.Context, d TaskDelivery) {
+	err := h.bus.ConsumeTasks(ctx, TaskSlots{LookUps: 1, Backfills: 1}, func(_ context.Context, d TaskDelivery) {
 		attempts = append(attempts, d.Attempt)
 		if d.Attempt == 1 {
 			_ = d.Retry(time.Millisecond)

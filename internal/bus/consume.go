@@ -17,8 +17,10 @@ const (
 	// signalWait is how long a batch may take before its messages are given to somebody else, and so how long the signals
 	// wait that an engine had at hand when it died. A batch that took longer after all is known again by the ledger.
 	signalWait = 30 * time.Second
-	// taskWait is the same for a task, which tells that it is still worked on.
-	taskWait = 2 * time.Minute
+	// taskWait is the same for a task, and so how long one waits whose worker has died. While it is worked on, that is
+	// told every taskBeat.
+	taskWait = 12 * time.Second
+	taskBeat = taskWait / 4
 	// fetchWait is how long one request for messages stays open at the server.
 	fetchWait = 10 * time.Second
 	// fetchStep is how many entries are asked for at once. Each may be a bundle.
@@ -284,29 +286,59 @@ func (d TaskDelivery) Retry(after time.Duration) error {
 	return acted("put back", d.msg.NakWithDelay(after))
 }
 
-// InProgress tells that the task is still worked on; without it another worker gets it after two minutes.
-func (d TaskDelivery) InProgress() error { return acted("keep", d.msg.InProgress()) }
+// TaskSlots are how many tasks a worker takes at once, by how long they last. A worker that takes none of one sort has 0.
+type TaskSlots struct {
+	// LookUps are disputes and re-drives: a request or two each.
+	LookUps int
+	// Backfills last for minutes and more, and look-ups must not wait behind them.
+	Backfills int
+}
 
-// ConsumeTasks calls handle for up to concurrency tasks at once until ctx ends, waits for those under way, and returns
-// the context's error.
-func (b *Bus) ConsumeTasks(ctx context.Context, concurrency int, handle func(context.Context, TaskDelivery)) error {
-	consumer, err := b.tasks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: "worker", AckPolicy: jetstream.AckExplicitPolicy, AckWait: taskWait, MaxAckPending: 1024,
-	})
-	if err != nil {
-		return unavailable("consumer worker", err)
+// ConsumeTasks calls handle for up to so many tasks at once until ctx ends, waits for those under way, and returns the
+// context's error. A task that a worker is at is told to the server to be so; one whose worker has died goes to another
+// after taskWait.
+func (b *Bus) ConsumeTasks(ctx context.Context, slots TaskSlots, handle func(context.Context, TaskDelivery)) error {
+	// One consumer used to take all tasks; a work queue allows no other beside it.
+	if err := b.tasks.DeleteConsumer(ctx, "worker"); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return unavailable("remove the consumer of an earlier version", err)
 	}
-	slots := make(chan struct{}, max(1, concurrency))
+	var group sync.WaitGroup
+	defer group.Wait()
+	for _, sort := range []struct {
+		name  string
+		slots int
+		kinds []TaskKind
+	}{{"lookup", slots.LookUps, []TaskKind{TaskDispute, TaskRedrive}}, {"backfill", slots.Backfills, []TaskKind{TaskBackfill}}} {
+		var filters []string
+		for _, kind := range sort.kinds {
+			filters = append(filters, b.subject("task", string(kind)))
+		}
+		consumer, err := b.tasks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: "worker-" + sort.name, FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: taskWait,
+			// Tasks put back for later count as pending.
+			MaxAckPending: -1,
+		})
+		if err != nil {
+			return unavailable("consumer worker-"+sort.name, err)
+		}
+		group.Go(func() { b.consumeTasks(ctx, consumer, sort.slots, handle) })
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (b *Bus) consumeTasks(ctx context.Context, consumer jetstream.Consumer, most int, handle func(context.Context, TaskDelivery)) {
+	slots := make(chan struct{}, most)
 	defer func() {
 		for range cap(slots) {
 			slots <- struct{}{}
 		}
 	}()
-	for {
+	for most > 0 {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		}
 		delivery, ok := b.fetchTask(ctx, consumer)
 		if !ok {
@@ -315,8 +347,27 @@ func (b *Bus) ConsumeTasks(ctx context.Context, concurrency int, handle func(con
 		}
 		go func() {
 			defer func() { <-slots }()
+			done := make(chan struct{})
+			go b.beat(delivery, done)
+			defer close(done)
 			handle(ctx, delivery)
 		}()
+	}
+}
+
+// beat tells the server that a task is worked on until done is closed.
+func (b *Bus) beat(d TaskDelivery, done <-chan struct{}) {
+	for {
+		timer := b.clock.NewTimer(taskBeat)
+		select {
+		case <-done:
+			timer.Stop()
+			return
+		case <-timer.C():
+			if err := d.msg.InProgress(); err != nil {
+				b.log.Warn("bus: tell that a task is worked on", "kind", d.Task.Kind, "error", err)
+			}
+		}
 	}
 }
 

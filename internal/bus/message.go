@@ -167,37 +167,6 @@ type Health struct {
 	AccountUpdatedAt int64 `json:"account_updated_at"`
 }
 
-// Progress of a backfill. Its key is the Backfill's uid. Times are unix seconds.
-type Progress struct {
-	Phase       string                      `json:"phase"`
-	Percent     int                         `json:"percent"`
-	Objects     int64                       `json:"objects"`
-	Requests    int64                       `json:"requests"`
-	Signals     int64                       `json:"signals"`
-	Throttled   int64                       `json:"throttled"`
-	Resources   map[string]ResourceProgress `json:"resources,omitempty"`
-	StartedAt   int64                       `json:"started_at"`
-	CompletedAt int64                       `json:"completed_at"`
-	// Code and Message say why it failed or waits.
-	Code    string `json:"code,omitempty"`
-	Message string `json:"message,omitempty"`
-}
-
-// The phases of Progress.
-const (
-	PhasePending   = "Pending"
-	PhaseRunning   = "Running"
-	PhaseSucceeded = "Succeeded"
-	PhaseFailed    = "Failed"
-)
-
-// ResourceProgress of one listed resource. Cursor is the last object whose signals are durable.
-type ResourceProgress struct {
-	Objects int64  `json:"objects"`
-	Done    bool   `json:"done"`
-	Cursor  string `json:"cursor,omitempty"`
-}
-
 // Offer lets the dashboard send somebody to Stripe's consent page. Its key is the connection's uid.
 type Offer struct {
 	// AuthorizeURL lacks state and redirect_uri.

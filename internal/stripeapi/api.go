@@ -20,6 +20,9 @@ const APIVersion = "2023-10-16"
 // requestTimeout bounds one request, its connection and body included.
 const requestTimeout = 10 * time.Second
 
+// maxIdle is how many connections are kept for the next request.
+const maxIdle = 256
+
 // Where Stripe is. A Stripe App's consent page is not on the Connect host.
 const (
 	stripeAPI         = "https://api.stripe.com"
@@ -85,7 +88,10 @@ func New(c Config) (*API, error) {
 		}
 	}
 	if a.transport == nil {
-		a.transport = http.DefaultTransport.(*http.Transport).Clone()
+		own := http.DefaultTransport.(*http.Transport).Clone()
+		// All requests go to one host, a hundred and more at a time while history is read.
+		own.MaxIdleConns, own.MaxIdleConnsPerHost = maxIdle, maxIdle
+		a.transport = own
 	}
 	return a, nil
 }

@@ -29,6 +29,9 @@ type ListParams struct {
 	// Expand names references to be sent in full, such as "data.charge".
 	Expand   []string
 	Customer string
+	// Received, if set, is called when the head of the answer has come, and before its body is read: it may wait until
+	// there is room for a page. Its error becomes the call's.
+	Received Wait
 }
 
 // Page is one page of a list: raw objects, newest first.
@@ -37,8 +40,8 @@ type Page struct {
 	HasMore bool
 	// LastID is the id to continue after; "" on an empty page.
 	LastID string
-	// LastCreated is that object's creation in unix seconds; 0 when it has none.
-	LastCreated int64
+	// FirstCreated and LastCreated are the creations of the newest and the oldest object in unix seconds; 0 when it has none.
+	FirstCreated, LastCreated int64
 }
 
 // lists are the resources that may be listed. Everything else is refused: Kustiq asks for no other permission.
@@ -52,6 +55,9 @@ func (c *AccountClient) List(ctx context.Context, resource string, p ListParams)
 		return Page{}, errors.New("stripeapi: list: no such resource")
 	}
 	op := "list " + resource
+	if p.Received != nil {
+		ctx = context.WithValue(ctx, received{}, p.Received)
+	}
 	raw, err := c.get(ctx, op, "/v1/"+resource, p.values())
 	if err != nil {
 		return Page{}, err
@@ -66,18 +72,35 @@ func (c *AccountClient) List(ctx context.Context, resource string, p ListParams)
 	}
 	page := Page{Items: list.Data, HasMore: list.HasMore}
 	if n := len(list.Data); n > 0 {
-		var last struct {
-			ID      string `json:"id"`
-			Created int64  `json:"created"`
+		last, err := headOf(list.Data[n-1])
+		if err != nil {
+			return Page{}, &Error{Op: op, Status: http.StatusOK, cause: err}
 		}
-		if json.Unmarshal(list.Data[n-1], &last) != nil || last.ID == "" {
-			return Page{}, &Error{Op: op, Status: http.StatusOK, cause: fmt.Errorf("%w: object without id", ErrUnreadable)}
+		first, err := headOf(list.Data[0])
+		if err != nil {
+			return Page{}, &Error{Op: op, Status: http.StatusOK, cause: err}
 		}
-		page.LastID, page.LastCreated = last.ID, last.Created
+		page.LastID, page.LastCreated, page.FirstCreated = last.ID, last.Created, first.Created
 	} else if list.HasMore {
 		return Page{}, &Error{Op: op, Status: http.StatusOK, cause: fmt.Errorf("%w: empty page with more", ErrUnreadable)}
 	}
 	return page, nil
+}
+
+// received is the key under which a list's Received travels through stripe-go to the transport.
+type received struct{}
+
+// head is what identifies and dates an object.
+type head struct {
+	ID      string `json:"id"`
+	Created int64  `json:"created"`
+}
+
+func headOf(object json.RawMessage) (h head, err error) {
+	if json.Unmarshal(object, &h) != nil || h.ID == "" {
+		return head{}, fmt.Errorf("%w: object without id", ErrUnreadable)
+	}
+	return h, nil
 }
 
 func (p ListParams) values() *form.Values {

@@ -76,6 +76,12 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp.StatusCode >= 400 {
 		return nil, refusal(resp, g.platform)
 	}
+	if wait, ok := req.Context().Value(received{}).(Wait); ok {
+		if err := wait(req.Context()); err != nil {
+			_ = resp.Body.Close()
+			return nil, err
+		}
+	}
 	resp.Body = &bounded{Reader: io.LimitReader(resp.Body, maxAnswer), Closer: resp.Body}
 	return resp, nil
 }

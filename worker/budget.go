@@ -1,0 +1,226 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/kustiq/kustiq/internal/bus"
+)
+
+// budgets give out what accounts may be asked, one shared with all other workers by the bus.
+type budgets struct {
+	bus     *bus.Bus
+	clock   clock.WithTicker
+	share   float64
+	metrics *metrics
+	mu      sync.Mutex
+	each    map[string]*budget
+}
+
+func newBudgets(b *bus.Bus, c clock.WithTicker, share float64, m *metrics) (*budgets, error) {
+	if _, err := newFrames(share, true); err != nil {
+		return nil, err
+	}
+	return &budgets{bus: b, clock: c, share: share, metrics: m, each: map[string]*budget{}}, nil
+}
+
+func (b *budgets) of(account string, live bool) *budget {
+	key := bus.RouteKey(account, live)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	one, ok := b.each[key]
+	if !ok {
+		f, _ := newFrames(b.share, live) // the share was checked
+		one = &budget{budgets: b, key: key, frames: f, wake: make(chan struct{}, 1)}
+		b.each[key] = one
+	}
+	return one
+}
+
+// budget is one account's, as this process sees it: who waits for a request.
+type budget struct {
+	*budgets
+	key    string
+	frames frames
+	wake   chan struct{}
+
+	mu      sync.Mutex
+	waiting []*waiter // look-ups first
+	serving bool
+}
+
+// waiter is somebody who wants to ask. ready is closed when its instant, or its error, is known.
+type waiter struct {
+	demand
+	lookUp bool
+	ready  chan struct{}
+	err    error
+}
+
+// wait blocks until one request may be made for a path. Look-ups go ahead of a backfill's pages. The error is the
+// context's, or says that the bus is away.
+func (b *budget) wait(ctx context.Context, path string, lookUp bool) error {
+	for {
+		w := &waiter{demand: demand{path: path}, lookUp: lookUp, ready: make(chan struct{})}
+		b.join(w)
+		select {
+		case <-w.ready:
+		case <-ctx.Done():
+			b.leave(w)
+			return ctx.Err()
+		}
+		if w.err != nil {
+			return w.err
+		}
+		if err := pause(ctx, b.clock, w.at.Sub(b.clock.Now())); err != nil {
+			return err
+		}
+		// A process that was held up takes another frame instead of making up for it in a burst.
+		if !b.frames.over(w.frame, b.clock.Now()) {
+			b.metrics.slots.WithLabelValues("used").Inc()
+			return nil
+		}
+		b.metrics.slots.WithLabelValues("late").Inc()
+	}
+}
+
+func (b *budget) join(w *waiter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := len(b.waiting)
+	if w.lookUp {
+		at = slices.IndexFunc(b.waiting, func(other *waiter) bool { return !other.lookUp })
+		if at < 0 {
+			at = len(b.waiting)
+		}
+	}
+	b.waiting = slices.Insert(b.waiting, at, w)
+	if !b.serving {
+		b.serving = true
+		go b.serve()
+		return
+	}
+	if w.lookUp {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (b *budget) leave(w *waiter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = slices.DeleteFunc(b.waiting, func(other *waiter) bool { return other == w })
+}
+
+// serve gives out frames while somebody waits: every other frame, so that a few requests share one write to the bus.
+func (b *budget) serve() {
+	for {
+		waiting, ok := b.queue()
+		if !ok {
+			return
+		}
+		err := b.change(func(stored *bus.Budget, now time.Time) bool {
+			demands := make([]*demand, len(waiting))
+			for i, w := range waiting {
+				w.demand = demand{path: w.path}
+				demands[i] = &w.demand
+			}
+			return b.frames.give(stored, demands, now)
+		})
+		b.settle(waiting, err)
+		timer := b.clock.NewTimer(horizon / 2 * b.frames.length)
+		select {
+		case <-timer.C():
+		case <-b.wake:
+		}
+		timer.Stop()
+	}
+}
+
+// queue returns who waits; false, and no more serving, when nobody does.
+func (b *budget) queue() ([]*waiter, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.serving = len(b.waiting) > 0
+	return slices.Clone(b.waiting), b.serving
+}
+
+// settle sends off those who know when.
+func (b *budget) settle(asked []*waiter, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range asked {
+		if err == nil && w.at.IsZero() {
+			continue
+		}
+		w.err = err
+		close(w.ready)
+		b.waiting = slices.DeleteFunc(b.waiting, func(other *waiter) bool { return other == w })
+	}
+}
+
+// refused tells all workers that Stripe refused a path, or everything with "".
+func (b *budget) refused(path string, wait time.Duration) error {
+	return b.change(func(stored *bus.Budget, now time.Time) bool {
+		b.frames.refused(stored, path, wait, now)
+		return true
+	})
+}
+
+const (
+	budgetTimeout = 5 * time.Second
+	budgetTries   = 50
+)
+
+// change writes what apply makes of the budget, unless apply says that there is nothing to write. Of several workers that
+// do so at once, one succeeds and the others look again.
+func (b *budget) change(apply func(stored *bus.Budget, now time.Time) bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), budgetTimeout)
+	defer cancel()
+	bucket := b.bus.Budgets()
+	for range budgetTries {
+		stored, revision, err := bucket.Get(ctx, b.key)
+		missing := errors.Is(err, bus.ErrNotFound)
+		if err != nil && !missing {
+			return fmt.Errorf("read the account's budget: %w", err)
+		}
+		if !apply(&stored, b.clock.Now()) {
+			return nil
+		}
+		if missing {
+			_, err = bucket.Create(ctx, b.key, stored)
+		} else {
+			_, err = bucket.Update(ctx, b.key, stored, revision)
+		}
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, bus.ErrConflict) && !errors.Is(err, bus.ErrExists) {
+			return fmt.Errorf("write the account's budget: %w", err)
+		}
+	}
+	return errors.New("worker: other workers keep changing the account's budget")
+}
+
+// pause waits on the clock for d, or until ctx ends.
+func pause(ctx context.Context, c clock.WithTicker, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := c.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C():
+		return nil
+	}
+}

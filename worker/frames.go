@@ -1,0 +1,184 @@
+package worker
+
+import (
+	"errors"
+	"math/bits"
+	"time"
+
+	"github.com/kustiq/kustiq/internal/bus"
+)
+
+// What Stripe allows one account, for everybody who reads it ("Rate limits", docs.stripe.com/rate-limits): requests a
+// second in live mode, in test mode, and for each endpoint path.
+const (
+	allowedLive = 100
+	allowedTest = 25
+	allowedPath = 25
+)
+
+const (
+	// DefaultShare of the allowed rate that is used. A second touches one frame more than it holds: 24 frames a second
+	// are 25 in any second, and so exactly the allowed rate at most, wherever the second begins.
+	DefaultShare = 0.96
+	minShare     = 0.04
+)
+
+const (
+	// horizon is how many frames ahead requests are given out, and so how long a look-up waits behind a backfill at most.
+	horizon = 4
+	// minPace is the least share of frames that is used, after many refusals.
+	minPace = 1.0 / 64
+	// maxAhead is by how many frames the clock of another worker is believed to be ahead: some seconds.
+	maxAhead = 256
+	// recovery is how long it takes from half the pace to the whole.
+	recovery = 60 * time.Second
+)
+
+// Endpoint paths, as Stripe counts them. The name of a list is its resource.
+const (
+	pathCharge = "charges/id"
+	pathEvent  = "events/id"
+)
+
+// paths have a bit each in bus.Budget.
+var paths = map[string]int{
+	"events": 0, "customers": 1, "subscriptions": 2, "invoices": 3, "charges": 4, "disputes": 5, pathCharge: 6, pathEvent: 7,
+}
+
+// frames divides time for one account. In each frame there is at most one request for a path, and most of them in all.
+type frames struct {
+	length time.Duration
+	most   int
+}
+
+// newFrames makes as many frames a second as the share of a path's allowed rate has requests.
+func newFrames(share float64, live bool) (frames, error) {
+	if share < minShare || share > DefaultShare {
+		return frames{}, errors.New("worker: the share of Stripe's rate must be from 0.04 to 0.96")
+	}
+	most := allowedTest / allowedPath
+	if live {
+		most = allowedLive / allowedPath
+	}
+	return frames{length: time.Duration(float64(time.Second) / (allowedPath * share)), most: most}, nil
+}
+
+func (f frames) number(t time.Time) int64 { return t.UnixNano() / int64(f.length) }
+
+// start of the n-th request of a frame. Those of one frame are spread over its first half, so that one which a busy
+// machine delays still falls into the frame.
+func (f frames) start(frame int64, nth int) time.Time {
+	return time.Unix(0, frame*int64(f.length)+int64(nth)*int64(f.length)/int64(2*f.most))
+}
+
+// over says whether a frame has ended.
+func (f frames) over(frame int64, now time.Time) bool { return f.number(now) > frame }
+
+// demand is a request for one path that waits.
+type demand struct {
+	path string
+	// at is when it may be made; zero until that is known.
+	at time.Time
+	// frame it is made in.
+	frame int64
+}
+
+// give takes frames for as many of the waiting as it can, in their order, and says whether it took any. The budget is
+// changed in place.
+func (f frames) give(b *bus.Budget, waiting []*demand, now time.Time) bool {
+	f.adjust(b, now)
+	first, given := f.number(now), false
+	for n := first; n < first+horizon; n++ {
+		for _, d := range waiting {
+			bit := uint32(1) << paths[d.path]
+			mask := b.Taken[n-b.First]
+			taken := bits.OnesCount32(mask)
+			if taken == f.most {
+				break
+			}
+			if !d.at.IsZero() || mask&bit != 0 || !f.open(b, "", n) || !f.open(b, d.path, n) {
+				continue
+			}
+			b.Taken[n-b.First] |= bit
+			d.at, d.frame, given = f.start(n, taken), n, true
+		}
+	}
+	return given
+}
+
+// adjust lets a budget begin with the current frame and reach to the horizon. What lies before is forgotten, unused
+// frames too: nothing is ever made up for.
+func (f frames) adjust(b *bus.Budget, now time.Time) {
+	first := f.number(now)
+	if b.Frame != 0 && b.Frame != int64(f.length) {
+		// Another share: its frames do not fit these. Whatever they were used for is over in a second.
+		over := time.Unix(0, (b.First+int64(len(b.Taken)))*b.Frame).Add(time.Second)
+		*b = bus.Budget{Slow: map[string]bus.Slowdown{"": {Since: first, Pace: 1, Until: f.number(over) + 1}}}
+	}
+	b.Frame = int64(f.length)
+	taken := make([]uint32, horizon)
+	if past := first - b.First; past > 0 {
+		if past < int64(len(b.Taken)) {
+			copy(taken, b.Taken[past:])
+		}
+	} else if past > -maxAhead {
+		// A clock that runs ahead has begun later frames.
+		taken = make([]uint32, horizon-past)
+		copy(taken[-past:], b.Taken)
+	}
+	b.First, b.Taken = first, taken
+	for path, slow := range b.Slow {
+		if f.pace(slow, first) >= 1 && first >= slow.Until {
+			delete(b.Slow, path)
+		}
+	}
+}
+
+// refused slows a path down, or all with "". It halves the pace at most once a second, since one excess is refused many
+// times, and asks nothing for as long as Stripe asked.
+func (f frames) refused(b *bus.Budget, path string, wait time.Duration, now time.Time) {
+	f.adjust(b, now)
+	slow, seen := b.Slow[path]
+	n := f.number(now)
+	if !seen || n-slow.Since >= int64(time.Second/f.length) {
+		pace := 1.0
+		if seen {
+			pace = f.pace(slow, n)
+		}
+		slow.Since, slow.Pace = n, max(pace/2, minPace)
+	}
+	if wait > 0 {
+		slow.Until = max(slow.Until, f.number(now.Add(wait))+1)
+	}
+	if b.Slow == nil {
+		b.Slow = map[string]bus.Slowdown{}
+	}
+	b.Slow[path] = slow
+}
+
+// gain is by how much the pace rises with each frame.
+func (f frames) gain() float64 { return 0.5 * float64(f.length) / float64(recovery) }
+
+func (f frames) pace(s bus.Slowdown, n int64) float64 {
+	return min(1, s.Pace+f.gain()*float64(max(n-s.Since, 0)))
+}
+
+// open says whether a frame may be used at all. While slowed down only those are in which the sum of all paces since the
+// refusal reaches another whole number.
+func (f frames) open(b *bus.Budget, path string, n int64) bool {
+	slow, ok := b.Slow[path]
+	if !ok {
+		return true
+	}
+	if n < slow.Until {
+		return false
+	}
+	sum := func(frames int64) int64 {
+		d, whole := float64(frames), (1-slow.Pace)/f.gain()
+		if d <= whole {
+			return int64(slow.Pace*d + f.gain()*d*d/2)
+		}
+		return int64(slow.Pace*whole + f.gain()*whole*whole/2 + d - whole)
+	}
+	return sum(n-slow.Since+1) > sum(n-slow.Since)
+}

@@ -1,0 +1,176 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/internal/bus"
+)
+
+// list is one list of a run: its slices, and what was found in it. The run's mu guards all but saving, saved and revision.
+type list struct {
+	section  section
+	slices   sliced
+	requests int64
+	signals  int64
+	splits   int
+	attempts int64
+	found    map[signal.Kind]bus.Provenances
+	// roundTrip is how long a page takes lately, from its request to its checkpoint.
+	roundTrip time.Duration
+	// version counts changes.
+	version int
+
+	// saving is held by the one who writes the checkpoint. Those who wait for it find theirs written with it.
+	saving   sync.Mutex
+	saved    int
+	revision uint64
+}
+
+// allLists are the names of every list that a backfill may read.
+func allLists() []string {
+	return []string{"events", "customers", "subscriptions", "invoices", "charges", "disputes"}
+}
+
+// load takes up the checkpoint of each list, or makes the first, and marks them with this run: whoever had them before
+// can write them no more.
+func (r *run) load(ctx context.Context) error {
+	for _, s := range r.sections {
+		l := &list{section: s}
+		key, bucket := bus.ListKey(r.task.UID, s.name), r.w.bus.Lists()
+		stored, revision, err := bucket.Get(ctx, key)
+		missing := errors.Is(err, bus.ErrNotFound)
+		if err != nil && !missing {
+			return fmt.Errorf("read the checkpoint of %s: %w", s.name, err)
+		}
+		if missing {
+			stored.Slices = []bus.Slice{{From: s.params.CreatedGTE, To: s.params.CreatedLTE}}
+		}
+		stored.Owner = r.id
+		if missing {
+			l.revision, err = bucket.Create(ctx, key, stored)
+		} else {
+			l.revision, err = bucket.Update(ctx, key, stored, revision)
+		}
+		if errors.Is(err, bus.ErrConflict) || errors.Is(err, bus.ErrExists) {
+			return errOvertaken
+		}
+		if err != nil {
+			return fmt.Errorf("take up the checkpoint of %s: %w", s.name, err)
+		}
+		l.slices, l.requests, l.signals, l.splits = newSliced(stored.Slices), stored.Requests, stored.Signals, stored.Splits
+		l.attempts, l.found = stored.Attempts, stored.Found
+		if l.found == nil {
+			l.found = map[signal.Kind]bus.Provenances{}
+		}
+		r.mu.Lock()
+		r.lists = append(r.lists, l)
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// checkpoint returns when the list is written down at least as far as its version. What many pages have changed
+// meanwhile is written at once.
+func (r *run) checkpoint(ctx context.Context, l *list, version int) error {
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	if l.saved >= version {
+		return nil
+	}
+	r.mu.Lock()
+	now := l.version
+	stored := bus.ListProgress{
+		Slices: l.slices.stored(), Requests: l.requests, Signals: l.signals, Splits: l.splits, Attempts: l.attempts, Found: copied(l.found), Owner: r.id,
+	}
+	r.mu.Unlock()
+	revision, err := r.w.bus.Lists().Update(ctx, bus.ListKey(r.task.UID, l.section.name), stored, l.revision)
+	if errors.Is(err, bus.ErrConflict) {
+		return r.displaced(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("write the checkpoint of %s: %w", l.section.name, err)
+	}
+	l.revision, l.saved = revision, now
+	return nil
+}
+
+// displaced tells why a run may not write any more.
+func (r *run) displaced(ctx context.Context) error {
+	_, _, err := r.w.bus.Progress().Get(ctx, r.task.UID)
+	if errors.Is(err, bus.ErrNotFound) {
+		return errCancelled
+	}
+	return errOvertaken
+}
+
+func copied(found map[signal.Kind]bus.Provenances) map[signal.Kind]bus.Provenances {
+	out := make(map[signal.Kind]bus.Provenances, len(found))
+	add(out, found)
+	return out
+}
+
+// add sums counts up.
+func add(to, more map[signal.Kind]bus.Provenances) {
+	for kind, n := range more {
+		sum := to[kind]
+		sum.Event, sum.Object, sum.Inferred = sum.Event+n.Event, sum.Object+n.Object, sum.Inferred+n.Inferred
+		to[kind] = sum
+	}
+}
+
+// count adds signals.
+func count(to map[signal.Kind]bus.Provenances, signals []signal.Signal) {
+	for _, s := range signals {
+		sum := to[s.Kind]
+		switch s.Provenance {
+		case signal.FromEvent:
+			sum.Event++
+		case signal.FromListed:
+			sum.Object++
+		default:
+			sum.Inferred++
+		}
+		to[s.Kind] = sum
+	}
+}
+
+// grow divides a slice when more pages could be under way than are, and returns the new parts. r.mu is held.
+func (r *run) grow(l *list, s *slice) []*slice {
+	open := l.slices.open()
+	wanted := r.target(l) - open
+	allowed := 0.0
+	for _, other := range r.lists {
+		allowed += other.slices.allowance() - float64(other.splits)
+	}
+	if s.Done || wanted < 1 || allowed < 1 {
+		return nil
+	}
+	// Its part of all that is left, so that one slice does not take what a longer one needs.
+	part := int(float64(r.target(l))*s.expected()/l.slices.expected()+0.5) - 1
+	if len(l.slices) > 1 {
+		wanted = min(wanted, max(part, 1))
+	}
+	var added []*slice
+	l.slices, added = l.slices.divide(s, min(wanted, int(allowed)))
+	l.splits += len(added)
+	return added
+}
+
+// target is how many pages of a list have to be under way to use the whole of the rate: as many as fall due while one
+// is, a few that wait for their frame, and some for pages that take longer than others.
+func (r *run) target(l *list) int {
+	active := 0
+	for _, other := range r.lists {
+		if other.slices.open() > 0 {
+			active++
+		}
+	}
+	f := r.budget.frames
+	share := min(1, float64(f.most)/float64(max(active, 1)))
+	return min(int(1.2*share*float64(l.roundTrip)/float64(f.length))+horizon, inFlight)
+}
