@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // apiError is a refusal in Stripe's shape.
@@ -24,6 +25,10 @@ func refuse(w http.ResponseWriter, e apiError) {
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
+	if h, ok := w.(*held); ok {
+		h.status, h.body = status, body
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client has gone
@@ -126,23 +131,37 @@ func unknownPath(r *http.Request) apiError {
 	return apiError{status: http.StatusNotFound, kind: "invalid_request_error", message: "Unrecognized request URL (" + r.Method + ": " + r.URL.Path + ")"}
 }
 
-// forAccount serves a request that reads a connected account, under the read lock.
+// forAccount serves a request that reads a connected account, under the read lock, within its limits.
 func (s *Server) forAccount(serve func(http.ResponseWriter, *http.Request, *Account)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		c, refused := s.authenticate(r)
+		c, latency, refused := s.admit(w, r)
 		if refused != nil {
 			refuse(w, *refused)
 			return
 		}
-		if c.account == nil {
-			refuse(w, unknownPath(r))
-			return
-		}
-		s.note(r, c)
-		serve(w, r, c.account)
+		s.sleep(r, latency)
+		answer := &held{ResponseWriter: w}
+		s.mu.RLock()
+		serve(answer, r, c.account)
+		s.mu.RUnlock()
+		reply(w, answer.status, answer.body)
 	}
+}
+
+// admit tells whose account a request is about, and notes it.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) (caller, time.Duration, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, refused := s.authenticate(r)
+	if refused == nil && c.account == nil {
+		unknown := unknownPath(r)
+		refused = &unknown
+	}
+	if refused == nil {
+		s.note(r, c)
+		refused = s.limit(w, r, c.account)
+	}
+	return c, s.limits.Latency, refused
 }
 
 // forPlatform serves a request about the platform's own account.

@@ -19,17 +19,19 @@ type GenerateOptions struct {
 	// End is the present: nothing generated is later.
 	End      time.Time
 	Livemode bool
+	// AllEvents keeps the events of all time. Lists show those of the last 30 days all the same.
+	AllEvents bool
 }
 
 // Generate makes an account whose churn follows package hazard. The same options give the same account.
-// It keeps events of the last 30 days only, as Stripe does. At End no customer has more than one failed payment attempt
+// Unless asked for more, it keeps events of the last 30 days only, as Stripe does. At End no customer has more than one failed payment attempt
 // open, so that a story that starts there is told by its own events.
 func Generate(opts GenerateOptions) *Account {
 	a := &Account{
 		ID: opts.AccountID, Name: opts.Name, Country: opts.Country, Currency: opts.Currency, Livemode: opts.Livemode,
 		rng: rand.New(rand.NewPCG(opts.Seed, 0xacc7)),
 	}
-	g := &generator{a: a, end: opts.End.Unix(), rng: a.rng}
+	g := &generator{a: a, end: opts.End.Unix(), rng: a.rng, all: opts.AllEvents}
 	span := int64(opts.Years * 365 * float64(day))
 	a.Created = g.end - span - 30*day
 	g.addPrices()
@@ -46,6 +48,7 @@ type generator struct {
 	a     *Account
 	end   int64
 	rng   *rand.Rand
+	all   bool
 	plans map[string][]*price
 	addOn map[string]*price
 }
@@ -112,7 +115,7 @@ func (g *generator) live(n int, start int64) {
 
 // event records an event if Stripe would still have it.
 func (g *generator) event(kind string, at int64, object func() obj, previous obj) {
-	if at <= g.end && at >= g.end-eventAge {
+	if at <= g.end && (g.all || at >= g.end-eventAge) {
 		g.a.record(kind, at, object(), previous)
 	}
 }

@@ -26,6 +26,8 @@ type table struct {
 	find   func(id string) (i int, ok bool)
 	// from is the first row that may be seen; events vanish after 30 days.
 	from int
+	// gone are the ids of objects that were deleted.
+	gone map[string]bool
 }
 
 func tableOf[T any](l *list[T], see func(T) row) table {
@@ -44,7 +46,7 @@ func (t table) since(at int64) int {
 // get finds a row that may be seen.
 func (t table) get(id string) (row, bool) {
 	i, ok := t.find(id)
-	if !ok || i < t.from {
+	if !ok || i < t.from || t.gone[id] {
 		return row{}, false
 	}
 	return t.row(i), true
@@ -79,12 +81,13 @@ func (a *Account) table(resource string, now int64) (t table, ok bool) {
 		})
 	case "events":
 		t = tableOf(&a.events, func(x *event) row {
-			return row{id: x.id, kind: x.kind, created: x.created, render: func() obj { return x.body }}
+			return row{id: x.id, kind: x.kind, created: x.created, render: x.shown}
 		})
 		t.from = t.since(now - eventAge)
 	default:
 		return t, false
 	}
+	t.gone = a.gone
 	return t, true
 }
 
@@ -139,7 +142,7 @@ func selectPage(t table, resource string, q url.Values) (page []row, more bool, 
 	}
 	if q.Get("ending_before") == "" {
 		for i := high - 1; i >= low; i-- {
-			if x := t.row(i); keep(x) {
+			if x := t.row(i); keep(x) && !t.gone[x.id] {
 				if len(page) == limit {
 					return page, true, nil
 				}
@@ -150,7 +153,7 @@ func selectPage(t table, resource string, q url.Values) (page []row, more bool, 
 	}
 	// The page before a cursor is the one next to it.
 	for i := low; i < high; i++ {
-		if x := t.row(i); keep(x) {
+		if x := t.row(i); keep(x) && !t.gone[x.id] {
 			if len(page) == limit {
 				more = true
 				break
@@ -174,7 +177,7 @@ func (t table) between(q url.Values) (low, high int, refused *apiError) {
 			continue
 		}
 		at, ok := t.find(cursor)
-		if !ok || at < t.from {
+		if !ok || at < t.from || t.gone[cursor] {
 			return 0, 0, &apiError{status: http.StatusBadRequest, kind: "invalid_request_error", code: "resource_missing",
 				param: param, message: "No such object: '" + cursor + "'"}
 		}

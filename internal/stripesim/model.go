@@ -29,6 +29,8 @@ type Account struct {
 	disputes      list[*dispute]
 	events        list[*event]
 	rng           *rand.Rand
+	// gone are the ids of objects that were deleted.
+	gone map[string]bool
 }
 
 // accountKey names an account in one mode.
@@ -141,6 +143,8 @@ type event struct {
 	id, kind string
 	created  int64
 	body     obj
+	// render, if set, makes the body when it is asked for.
+	render func() obj
 }
 
 // list keeps objects in the order of their creation and finds them by id.

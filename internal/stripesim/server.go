@@ -58,6 +58,8 @@ type Server struct {
 	endpoints                  list[*endpoint]
 	faults                     []*Fault
 	hindered                   map[string]DeliveryFault // by account
+	limits                     Limits
+	traffic                    map[accountKey]*Traffic
 	requests, platformRequests []Request
 	streams                    []stream
 	sent                       []Delivery
@@ -86,7 +88,8 @@ func New(opts Options) (*Server, error) {
 		rng:   rand.New(rand.NewPCG(opts.Seed, 0x5717e)),
 		byKey: map[accountKey]*Account{}, codes: map[string]*code{}, tokens: map[string]*token{}, refreshes: map[string]*token{},
 		grants: map[grantKey][]*token{}, answers: map[string]answer{}, hindered: map[string]DeliveryFault{},
-		wake: make(chan struct{}, 1),
+		traffic: map[accountKey]*Traffic{},
+		wake:    make(chan struct{}, 1),
 	}
 	s.mux = s.routes()
 	return s, nil
@@ -118,6 +121,17 @@ func (s *Server) SetRestricted(account string, livemode, restricted bool) error 
 	a.Restricted = restricted
 	s.emit(a, "account.updated", a.render(), obj{"charges_enabled": restricted, "payouts_enabled": restricted})
 	return nil
+}
+
+// Remove deletes an object, so that lists show it no more.
+func (s *Server) Remove(account string, livemode bool, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.byKey[accountKey{account, livemode}]
+	if a.gone == nil {
+		a.gone = map[string]bool{}
+	}
+	a.gone[id] = true
 }
 
 // Requests returns every request made for a connected account, oldest first.
