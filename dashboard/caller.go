@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +17,8 @@ import (
 // caller is who makes a request.
 type caller struct {
 	user access.User
+	// session is the hash of the browser's; empty for a bearer of a token.
+	session string
 }
 
 type callerKey struct{}
@@ -29,14 +33,79 @@ func withCaller(r *http.Request, c caller) *http.Request {
 }
 
 // authenticated says who makes the request, or answers.
-func (d *Dashboard) authenticated(_ http.ResponseWriter, r *http.Request) (*http.Request, bool) {
-	return withCaller(r, caller{user: access.User{Name: d.LocalUser}}), true
+func (d *Dashboard) authenticated(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+	c, err := d.caller(w, r)
+	switch {
+	case err == nil:
+		return withCaller(r, c), true
+	case errors.Is(err, errNotSignedIn), errors.Is(err, access.ErrUnknownToken):
+		d.askToSignIn(w, r, err)
+	default:
+		d.Logger.Error("dashboard: find out who asks", "error", err)
+		w.Header().Set("Retry-After", "5")
+		d.deny(w, r, http.StatusServiceUnavailable, "unavailable", "it cannot be found out now who you are: try again in a moment")
+	}
+	return r, false
+}
+
+func (d *Dashboard) caller(w http.ResponseWriter, r *http.Request) (c caller, err error) {
+	if token, ok := bearer(r); ok && d.LocalUser == "" {
+		// For programs: a page would not know what to do without a session.
+		if !isAPI(r) {
+			return c, errNotSignedIn
+		}
+		c.user, err = d.Access.Bearer(r.Context(), token)
+		return c, err
+	}
+	c.session = d.session(r)
+	if d.LocalUser == "" {
+		c.user, err = d.whose(r.Context(), c.session)
+		return c, err
+	}
+	c.user = access.User{Name: d.LocalUser}
+	if c.session == "" && r.Method == http.MethodGet && !isAPI(r) {
+		// Forms belong to a session, here too.
+		c.session, err = d.newSession(w)
+	}
+	return c, err
+}
+
+func bearer(r *http.Request) (token string, ok bool) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "Bearer")
+}
+
+// askToSignIn leads a browser to the identity provider and back, and tells a program what to send.
+func (d *Dashboard) askToSignIn(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case isAPI(r):
+		w.Header().Set("WWW-Authenticate", `Bearer realm="kustiq"`)
+		message := "send a token that Kubernetes knows, as Authorization: Bearer"
+		if errors.Is(err, access.ErrUnknownToken) {
+			message = "Kubernetes does not accept the token: get a new one"
+		}
+		refuse(w, http.StatusUnauthorized, "unauthenticated", message)
+	case r.Header.Get("HX-Request") != "":
+		// The part of a page is not where a sign-in can be shown: the whole page goes there.
+		next := "/"
+		if current, err := url.Parse(r.Header.Get("HX-Current-URL")); err == nil {
+			next = localPath(current.RequestURI())
+		}
+		w.Header().Set("HX-Redirect", signInPath(next))
+		w.WriteHeader(http.StatusUnauthorized)
+	case r.Method != http.MethodGet:
+		d.problem(w, r, http.StatusUnauthorized, "You are signed out", "Nothing was done. Open the page again, sign in, and do it once more.")
+	case strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
+		w.WriteHeader(http.StatusUnauthorized)
+	default:
+		http.Redirect(w, r, signInPath(r.URL.RequestURI()), http.StatusSeeOther)
+	}
 }
 
 // errNoWorkspace says that there is no such workspace in this region, or none that the caller may view.
 var errNoWorkspace = errors.New("no such workspace")
 
-// forbiddenError says that the caller may view a workspace and no more.
+// forbiddenError says that the caller may view a workspace, and lacks another right in it.
 type forbiddenError struct {
 	right access.Right
 }

@@ -44,7 +44,6 @@ type connectView struct {
 	Declined   bool
 	// Offered says that Stripe's page may be opened; the operator publishes its address.
 	Offered bool
-	Token   string
 }
 
 // connection reads the resource named in the path, in whose workspace the caller has the right, or answers.
@@ -99,7 +98,7 @@ func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) {
 	d.render(w, http.StatusOK, "connect.html", view)
 }
 
-// prepareForm adds what the button needs: a session's token, and a policy that lets the form lead to Stripe.
+// prepareForm adds what the button needs: an offer, and a policy that lets the form lead to Stripe.
 func (d *Dashboard) prepareForm(w http.ResponseWriter, r *http.Request, view *connectView) error {
 	offer, _, err := d.Bus.Offers().Get(r.Context(), string(view.Connection.UID))
 	if errors.Is(err, bus.ErrNotFound) {
@@ -111,13 +110,6 @@ func (d *Dashboard) prepareForm(w http.ResponseWriter, r *http.Request, view *co
 	target, err := url.Parse(offer.AuthorizeURL)
 	if err != nil {
 		return errors.New("the offer's address cannot be read")
-	}
-	session, err := d.ensureSession(w, r)
-	if err != nil {
-		return err
-	}
-	if view.Token, err = d.formToken(session); err != nil {
-		return err
 	}
 	view.Offered = true
 	w.Header().Set("Content-Security-Policy", policy(origin(target)))

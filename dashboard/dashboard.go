@@ -4,13 +4,16 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,9 +35,10 @@ type Scores interface {
 	Trend(ctx context.Context, workspace string, days int) (store.Trend, error)
 }
 
-// Access knows what people may do; *access.Reviewer does.
+// Access knows whose a token is and what people may do; *access.Reviewer does. Bearer fails with access.ErrUnknownToken.
 type Access interface {
 	Allowed(ctx context.Context, user access.User, right access.Right, namespace, workspace string) (bool, error)
+	Bearer(ctx context.Context, token string) (access.User, error)
 }
 
 // Options of a Dashboard.
@@ -52,8 +56,11 @@ type Options struct {
 	BaseURL string
 	// Region whose workspaces are shown.
 	Region string
-	// Access decides what people may do; of no use with LocalUser.
+	// SignIn vouches for people, and Access decides what they may do. Neither is of use with LocalUser.
+	SignIn SignIn
 	Access Access
+	// SessionAge is how long somebody stays signed in at most, SessionIdle without doing anything.
+	SessionAge, SessionIdle time.Duration
 	// LocalUser signs everybody on this machine in under a name. It is for kustiq dev, and requests that do not come
 	// from this machine are refused.
 	LocalUser string
@@ -73,13 +80,20 @@ type Dashboard struct {
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// New returns a dashboard. Without a local user it refuses: there is no other sign-in yet.
+// New returns a dashboard, for a local user or for those whom an identity provider vouches for.
 func New(opts Options) (*Dashboard, error) {
 	switch {
 	case opts.Store == nil || opts.Bus == nil || opts.Vault == nil || opts.Kube == nil || opts.Audit == nil || opts.Clock == nil || opts.Logger == nil:
 		return nil, errors.New("dashboard: store, bus, vault, Kubernetes client, audit log, clock and logger are needed")
-	case opts.LocalUser == "":
-		return nil, errors.New("dashboard: sign-in through an identity provider is not available yet; it serves a local user only")
+	case opts.LocalUser == "" && (opts.SignIn == nil || opts.Access == nil):
+		return nil, errors.New("dashboard: without a local user it needs an identity provider and the Kubernetes API's word on rights")
+	case opts.LocalUser != "" && (opts.SignIn != nil || opts.Access != nil):
+		return nil, errors.New("dashboard: a local user may do everything; an identity provider beside it would mislead")
+	}
+	opts.SessionAge = cmp.Or(opts.SessionAge, DefaultSessionAge)
+	opts.SessionIdle = cmp.Or(opts.SessionIdle, DefaultSessionIdle)
+	if opts.SessionAge < time.Minute || opts.SessionAge > bus.MaxSession || opts.SessionIdle < time.Minute {
+		return nil, fmt.Errorf("dashboard: a session lasts between a minute and %s", bus.MaxSession)
 	}
 	base, err := url.Parse(opts.BaseURL)
 	if err != nil || base.Host == "" || strings.HasSuffix(opts.BaseURL, "/") {

@@ -12,11 +12,15 @@ func (d *Dashboard) front(next http.Handler) http.Handler {
 	if err := protection.AddTrustedOrigin(d.BaseURL); err != nil {
 		panic(err) // New has looked at it
 	}
-	return d.localOnly(headers(protection.Handler(next)))
+	handler := d.headers(protection.Handler(next))
+	if d.LocalUser != "" {
+		return localOnly(handler)
+	}
+	return handler
 }
 
 // headers sets what keeps a page from running or loading anything but its own.
-func headers(next http.Handler) http.Handler {
+func (d *Dashboard) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy(""))
@@ -24,6 +28,11 @@ func headers(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+		if d.secure() {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -39,7 +48,7 @@ func policy(formTarget string) string {
 
 // localOnly lets only this machine in, and only under a name of this machine: a page elsewhere must not reach it by
 // pointing its own name here.
-func (d *Dashboard) localOnly(next http.Handler) http.Handler {
+func localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopback(r.RemoteAddr) || !loopback(r.Host) {
 			http.Error(w, "kustiq dev serves this machine only", http.StatusForbidden)

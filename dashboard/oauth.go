@@ -19,7 +19,7 @@ const (
 	stateContext = "oauth-state"
 	// stateAge is how long somebody may take on Stripe's page.
 	stateAge = 10 * time.Minute
-	// maxForm bounds what is read of a form: it has one field of some hundred bytes.
+	// maxForm bounds what is read of a form, in bytes: its fields are short.
 	maxForm = 16 << 10
 )
 
@@ -74,12 +74,6 @@ func (d *Dashboard) redeemState(ctx context.Context, text, session string) (stat
 
 // goToStripe answers the button of the connect page.
 func (d *Dashboard) goToStripe(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	session := d.session(r)
-	if !d.formTokenValid(r.PostFormValue("token"), session) {
-		d.problem(w, r, http.StatusForbidden, "This form is not from your session", "Open the connect page again and use its button.")
-		return
-	}
 	conn, ok := d.connection(w, r, access.Operate)
 	if !ok {
 		return
@@ -94,7 +88,7 @@ func (d *Dashboard) goToStripe(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "read the offer", err)
 		return
 	}
-	sealed, err := d.sealState(conn, session)
+	sealed, err := d.sealState(conn, callerOf(r).session)
 	if err != nil {
 		d.failure(w, r, "seal the state", err)
 		return
@@ -111,7 +105,7 @@ func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // callback takes Stripe's answer and hands it to the operator.
 func (d *Dashboard) callback(w http.ResponseWriter, r *http.Request) {
-	st, err := d.redeemState(r.Context(), r.URL.Query().Get("state"), d.session(r))
+	st, err := d.redeemState(r.Context(), r.URL.Query().Get("state"), callerOf(r).session)
 	if err != nil {
 		d.refusedState(w, r, err)
 		return

@@ -47,6 +47,10 @@ func (d *Dashboard) routes() []route {
 			refuse(w, http.StatusNotFound, "not_found", "the API has no such path or method")
 		}},
 
+		{"GET /signin", anyone, d.beginSignIn},
+		{"GET " + callbackPath, anyone, d.finishSignIn},
+		{"POST /signout", person, d.endSignIn},
+		{"GET /signed-out", anyone, d.signedOut},
 		{"GET /healthz", anyone, func(http.ResponseWriter, *http.Request) {}},
 		{"GET /assets/", anyone, d.assets.handler().ServeHTTP},
 		{"/", person, func(w http.ResponseWriter, r *http.Request) {
@@ -78,8 +82,25 @@ func (d *Dashboard) gate(to route) http.Handler {
 		if to.need != person && !d.entitled(w, r, to.need) {
 			return
 		}
+		if !d.ownForm(w, r) {
+			return
+		}
 		to.serve(w, r)
 	})
+}
+
+// ownForm says whether what a browser sends by a form comes from a form of its own session, or answers. What is sent in
+// parts, such as files, is for its handler to read and to look at.
+func (d *Dashboard) ownForm(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || isAPI(r) || strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+		return true
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if d.formTokenValid(r.PostFormValue("token"), callerOf(r).session) {
+		return true
+	}
+	d.problem(w, r, http.StatusForbidden, "This form is not from your session", "Nothing was done. Open the page again and use its button.")
+	return false
 }
 
 // entitled says whether the caller has a right in the workspace that the path names, or answers.

@@ -14,6 +14,10 @@ import (
 type layout struct {
 	Title, Workspace, User string
 	Now                    time.Time
+	// Token is what each form carries in the field of that name; empty when nobody is signed in.
+	Token string
+	// SignsOut offers to sign out.
+	SignsOut bool
 	// Refresh reloads the page after so many seconds; 0 never does.
 	Refresh int
 	// Section is the entry of the navigation that the page belongs to, and Deeper says that it is a page below it.
@@ -26,7 +30,17 @@ type layout struct {
 }
 
 func (d *Dashboard) layout(r *http.Request, title, workspace string) layout {
-	return layout{Title: title, Workspace: workspace, User: callerOf(r).user.Name, Now: d.Clock.Now()}
+	c := callerOf(r)
+	l := layout{
+		Title: title, Workspace: workspace, User: c.user.Name, Now: d.Clock.Now(), SignsOut: c.session != "" && d.LocalUser == "",
+	}
+	if c.session != "" {
+		var err error
+		if l.Token, err = d.formToken(c.session); err != nil {
+			d.Logger.Error("dashboard: seal a form's token", "error", err) // its forms will be refused
+		}
+	}
+	return l
 }
 
 var functions = template.FuncMap{

@@ -26,7 +26,7 @@ const (
 )
 
 // ErrUnknownToken is returned for a token that Kubernetes does not know, any more or at all.
-var ErrUnknownToken = errors.New("Kubernetes does not accept the token")
+var ErrUnknownToken = errors.New("the token is not accepted by Kubernetes")
 
 // User is somebody as Kubernetes knows them.
 type User struct {

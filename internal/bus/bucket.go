@@ -40,6 +40,7 @@ type buckets struct {
 	settings  *Bucket[Settings]
 	lists     *Bucket[ListProgress]
 	budgets   *Bucket[Budget]
+	sessions  *Bucket[Session]
 }
 
 func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
@@ -58,6 +59,7 @@ func openBuckets(ctx context.Context, b *Bus) (all buckets, err error) {
 		openBucket(ctx, b, &all.settings, "settings", 0),
 		openBucket(ctx, b, &all.lists, "lists", 0),
 		openBucket(ctx, b, &all.budgets, "budgets", time.Hour),
+		openBucket(ctx, b, &all.sessions, "sessions", MaxSession),
 	)
 }
 
@@ -111,6 +113,9 @@ func (b *Bus) Lists() *Bucket[ListProgress] { return b.buckets.lists }
 
 // Budgets by RouteKey; written by whoever is about to ask Stripe. One that nobody has used for an hour is gone.
 func (b *Bus) Budgets() *Bucket[Budget] { return b.buckets.budgets }
+
+// Sessions by the hash of their id; written by the dashboard, gone MaxSession after their last write.
+func (b *Bus) Sessions() *Bucket[Session] { return b.buckets.sessions }
 
 // Get returns a key's value and its revision, or ErrNotFound.
 func (k *Bucket[T]) Get(ctx context.Context, key string) (value T, revision uint64, err error) {

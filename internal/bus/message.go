@@ -2,6 +2,7 @@ package bus
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/kustiq/kustiq/engine/signal"
 )
@@ -230,4 +231,14 @@ type Erasure struct {
 // Nonce marks an OAuth state as used. Its key is the state's nonce.
 type Nonce struct {
 	UsedAt int64 `json:"used_at"`
+}
+
+// MaxSession is the longest that somebody can stay signed in to the dashboard.
+const MaxSession = 24 * time.Hour
+
+// Session is one browser of somebody who has signed in to the dashboard. Its key is a hash of what the browser's cookie
+// holds.
+type Session struct {
+	// Sealed says who it is and since when, in the context "dashboard/signed-in/" and the key.
+	Sealed []byte `json:"sealed"`
 }
