@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,11 +12,6 @@ import (
 	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/report"
 )
-
-const maxLimit = 200
-
-// tiers of the at-risk segment, the gravest first.
-var tiers = []string{"Critical", "Leaving", "Normal"}
 
 // workspaceOf is the workspace of an API path, or answers.
 func (d *Dashboard) workspaceOf(w http.ResponseWriter, r *http.Request) (string, bool) {
@@ -29,17 +23,9 @@ func (d *Dashboard) apiAtRisk(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	q := store.AtRiskQuery{Limit: pageSize, After: r.URL.Query().Get("after"), Tier: r.URL.Query().Get("tier")}
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxLimit {
-			refuse(w, http.StatusBadRequest, "bad_limit", "limit must be between 1 and "+strconv.Itoa(maxLimit))
-			return
-		}
-		q.Limit = n
-	}
-	if q.Tier != "" && !slices.Contains(tiers, q.Tier) {
-		refuse(w, http.StatusBadRequest, "bad_tier", "tier must be Critical, Leaving or Normal")
+	q, err := atRiskQuery(r.URL.Query())
+	if problem := (badParameter{}); errors.As(err, &problem) {
+		refuse(w, http.StatusBadRequest, "bad_"+problem.name, problem.Error())
 		return
 	}
 	page, err := d.atRisk(r, workspace, q)
@@ -124,7 +110,7 @@ func splitCursor(after string) (shown int, cursor string, err error) {
 func rowOf(row store.CustomerRow) report.Row {
 	return report.Row{
 		Customer: row.Customer, Name: row.Name, Score: row.Score, Tier: row.Tier, P30: row.P30, MRRMinor: row.MRR,
-		Currency: row.Currency, Reason: row.TopReason, LastSignal: row.LastSignalKind, LastSignalAt: row.LastSignalAt,
+		Currency: row.Currency, Interval: string(row.Interval), Reason: row.TopReason, ReasonTerm: row.TopTerm, LastSignal: row.LastSignalKind, LastSignalAt: row.LastSignalAt,
 		EvaluatedAt: row.EvaluatedAt, NextChangeAt: row.NextChangeAt, ModelVersion: row.ModelVersion, FreshnessMs: row.FreshnessMs,
 	}
 }

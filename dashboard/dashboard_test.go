@@ -157,7 +157,7 @@ func open(t *testing.T) *desk {
 		BaseURL: "http://127.0.0.1:8080", Region: "EU", LocalUser: "developer",
 	})
 	must(err)
-	d.handler, d.dashboard = dash.Handler(), dash
+	d.handler, d.dashboard = described(t, dash), dash
 	return d
 }
 
@@ -266,16 +266,25 @@ func TestTheAPI(t *testing.T) {
 	if len(detail.Terms) != 2 || detail.Eta < 0.09 || detail.Eta > 0.11 || len(detail.Signals) != 1 {
 		t.Errorf("%+v", detail)
 	}
+	var counts report.Counts
+	if err := json.Unmarshal([]byte(text(t, d.do("GET", "/api/v1/workspaces/ns/acme/counts", nil))), &counts); err != nil || counts.Customers != 2 {
+		t.Errorf("%+v %v", counts, err)
+	}
 	for target, want := range map[string]struct {
 		status int
 		code   string
 	}{
-		"/api/v1/workspaces/ns/none/at-risk":             {404, "workspace_not_found"},
-		"/api/v1/workspaces/ns/acme/at-risk?limit=0":     {400, "bad_limit"},
-		"/api/v1/workspaces/ns/acme/at-risk?limit=201":   {400, "bad_limit"},
-		"/api/v1/workspaces/ns/acme/at-risk?tier=Urgent": {400, "bad_tier"},
-		"/api/v1/workspaces/ns/acme/at-risk?after=bad":   {400, "bad_cursor"},
-		"/api/v1/workspaces/ns/acme/customers/cus_9":     {404, "customer_not_found"},
+		"/api/v1/workspaces/ns/none/at-risk":                               {404, "workspace_not_found"},
+		"/api/v1/workspaces/ns/acme/at-risk?limit=0":                       {400, "bad_limit"},
+		"/api/v1/workspaces/ns/acme/at-risk?limit=201":                     {400, "bad_limit"},
+		"/api/v1/workspaces/ns/acme/at-risk?tier=Urgent":                   {400, "bad_tier"},
+		"/api/v1/workspaces/ns/acme/at-risk?interval=day":                  {400, "bad_interval"},
+		"/api/v1/workspaces/ns/acme/at-risk?reason=weather":                {400, "bad_reason"},
+		"/api/v1/workspaces/ns/acme/at-risk?min_mrr_minor=-1":              {400, "bad_min_mrr_minor"},
+		"/api/v1/workspaces/ns/acme/at-risk?min_mrr_minor=NaN":             {400, "bad_min_mrr_minor"},
+		"/api/v1/workspaces/ns/acme/at-risk?q=" + strings.Repeat("x", 255): {400, "bad_q"},
+		"/api/v1/workspaces/ns/acme/at-risk?after=bad":                     {400, "bad_cursor"},
+		"/api/v1/workspaces/ns/acme/customers/cus_9":                       {404, "customer_not_found"},
 	} {
 		resp := d.do("GET", target, nil)
 		var problem report.Problem

@@ -12,6 +12,9 @@ func (d *Dashboard) front(next http.Handler) http.Handler {
 	if err := protection.AddTrustedOrigin(d.BaseURL); err != nil {
 		panic(err) // New has looked at it
 	}
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.deny(w, r, http.StatusForbidden, "cross_origin", "a page of another site must not have a browser ask for it")
+	}))
 	handler := d.headers(protection.Handler(next))
 	if d.LocalUser != "" {
 		return localOnly(handler)

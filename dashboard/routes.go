@@ -35,6 +35,8 @@ func (d *Dashboard) routes() []route {
 		{"POST /connect/{namespace}/{name}", person, d.goToStripe},
 		{"GET /oauth/callback", person, d.callback},
 
+		// One of the API is described in openapi.yaml as well, which a test holds against these.
+		{"GET /api/v1/openapi.yaml", person, d.apiDescription},
 		{"GET /api/v1/workspaces/{namespace}/{name}/at-risk", access.View, d.apiAtRisk},
 		{"GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}", access.View, d.apiCustomer},
 		{"GET /api/v1/workspaces/{namespace}/{name}/customers/{customer}/history", access.View, d.apiHistory},

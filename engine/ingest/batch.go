@@ -283,7 +283,8 @@ func (e *Engine) rebuild(ctx context.Context, tx *store.Tx, changes map[store.Cu
 func (e *Engine) evaluate(r *store.CustomerRecord, s *scoring.State, now time.Time) error {
 	return e.guard(func() (err error) {
 		r.Evaluation = scoring.Evaluate(s, now, e.model.Params(r.Scope))
-		r.EvaluatedAt, r.TopReason = now, topReason(r.Evaluation)
+		r.EvaluatedAt = now
+		r.TopTerm, r.TopReason = topReason(r.Evaluation)
 		if next := r.Evaluation.NextChangeAt; !next.IsZero() && next.Before(now.Add(minRest)) {
 			// Without a rest, rounding could make a customer due for ever.
 			r.Evaluation.NextChangeAt = now.Add(minRest)

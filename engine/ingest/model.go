@@ -25,8 +25,8 @@ func (PriorModel) Refresh(context.Context, *store.Tx, []store.Scope) error { ret
 // Params returns the prior.
 func (PriorModel) Params(store.Scope) scoring.Params { return scoring.Prior() }
 
-// topReason is what a list shows as the cause: the term that raises the risk most.
-func topReason(e scoring.Evaluation) string {
+// topReason is what a list shows as the cause, the term that raises the risk most: its name, and the words for it.
+func topReason(e scoring.Evaluation) (term, label string) {
 	var top scoring.Term
 	for _, t := range e.Terms {
 		if t.Name != "baseline" && t.LogOdds > top.LogOdds {
@@ -34,7 +34,7 @@ func topReason(e scoring.Evaluation) string {
 		}
 	}
 	if top.Label == "" && e.Tier == scoring.Leaving {
-		return "Cancels at the end of the period"
+		return "cancel_scheduled", "Cancels at the end of the period"
 	}
-	return top.Label
+	return top.Name, top.Label
 }

@@ -8,7 +8,7 @@ import (
 // cursor is the place after which the next page starts: the last row's place in the order, and the query it belongs to.
 type cursor struct {
 	Livemode bool    `json:"l,omitempty"`
-	Tier     string  `json:"t,omitempty"`
+	Query    string  `json:"q,omitempty"`
 	Rank     int     `json:"r"`
 	NegScore int     `json:"s"`
 	NegMRR   float64 `json:"m"`
@@ -24,10 +24,10 @@ func (c cursor) encode() (string, error) {
 }
 
 // decodeCursor refuses a cursor of another query, whose order it would silently misread.
-func decodeCursor(after string, livemode bool, tier string) (cursor, error) {
+func decodeCursor(after string, livemode bool, query string) (cursor, error) {
 	var c cursor
 	raw, err := base64.RawURLEncoding.DecodeString(after)
-	if err != nil || json.Unmarshal(raw, &c) != nil || c.Livemode != livemode || c.Tier != tier || c.Customer == "" {
+	if err != nil || json.Unmarshal(raw, &c) != nil || c.Livemode != livemode || c.Query != query || c.Customer == "" {
 		return cursor{}, ErrCursor
 	}
 	return c, nil

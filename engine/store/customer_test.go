@@ -39,7 +39,7 @@ func testDetail(t *testing.T, f *fixture) {
 	d, err := f.Customer(f.ctx, "acme/prod", "cus_1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(d.CustomerRow).To(Equal(store.CustomerRow{Customer: "cus_1", Name: "Ada", Email: "ada@example.com", Score: 95,
-		P30: .95, Tier: "Critical", MRR: 4900, Currency: "usd", LastSignalKind: "invoice.payment_failed",
+		P30: .95, Tier: "Critical", MRR: 4900, Currency: "usd", Interval: store.Monthly, LastSignalKind: "invoice.payment_failed",
 		LastSignalAt: time.Unix(1700000059, 0).UTC(), EvaluatedAt: start, NextChangeAt: start.Add(time.Hour), ModelVersion: "prior-1"}))
 	g.Expect(d.Livemode).To(BeTrue())
 	g.Expect(d.AtRisk).To(BeTrue())

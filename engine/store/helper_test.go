@@ -2,9 +2,12 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +32,8 @@ type fixture struct {
 	clock *clocktesting.FakePassiveClock
 	dsn   string
 	vault *vault.Vault
+	// enrolled counts the persons that enrol has made known, whose signals are each newer than the one before.
+	enrolled int64
 	// dump returns every byte that the database holds on disk or in a table.
 	dump func(t testing.TB) []byte
 }
@@ -51,6 +56,19 @@ func (f *fixture) open(t testing.TB) *store.Store {
 	s, err := store.Open(f.ctx, store.Options{DSN: f.dsn, Vault: f.vault, Clock: f.clock, Logger: slog.New(slog.DiscardHandler)})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return s
+}
+
+// raw opens the database without the store.
+func (f *fixture) raw(t testing.TB) *sql.DB {
+	t.Helper()
+	driver, dsn := "pgx", f.dsn
+	if path, ok := strings.CutPrefix(f.dsn, "sqlite://"); ok {
+		driver, dsn = "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=busy_timeout(10000)"
+	}
+	db, err := sql.Open(driver, dsn)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 func newSQLite(t testing.TB) *fixture {

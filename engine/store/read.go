@@ -18,8 +18,9 @@ const (
 	recentSignals = 50
 )
 
-const rowColumns = `customer, tier, tier_rank, neg_score, neg_mrr, p30, currency, top_reason, model_version, last_kind,
-	last_created, evaluated_at, next_change_at, freshness_ms, identity`
+// rowColumns are of customers c.
+const rowColumns = `c.customer, c.tier, c.tier_rank, c.neg_score, c.neg_mrr, c.p30, c.currency, c.top_reason, c.top_term,
+	c.plan_interval, c.model_version, c.last_kind, c.last_created, c.evaluated_at, c.next_change_at, c.freshness_ms, c.identity`
 
 // AtRisk returns one page of the at-risk segment in the score's order, or ErrCursor.
 func (s *Store) AtRisk(ctx context.Context, workspace string, q AtRiskQuery) (AtRiskPage, error) {
@@ -45,32 +46,29 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	}
 	limit = min(limit, maxPage)
 
-	where := ` WHERE workspace = ? AND livemode = ?`
-	args := []any{w.scope.Workspace, bit(w.scope.Livemode)}
-	if q.Tier != "" {
-		where += ` AND tier_rank = ?`
-		args = append(args, tierRank(scoring.Tier(q.Tier)))
-	}
-	// The running sums, since counting a segment of hundreds of thousands takes longer than reading its first page.
-	err := db.row(ctx, `SELECT COALESCE(SUM(customers), 0) FROM segment_totals`+where, args...).Scan(&page.Total)
+	where, err := s.selection(w, q)
 	if err != nil {
+		return err
+	}
+	if page.Total, err = where.count(ctx, db); err != nil {
 		return fmt.Errorf("count: %w", err)
 	}
-	// segment = 1 is written out, so that both planners use the partial index.
-	where = ` FROM customers` + where + ` AND segment = 1`
 	if q.After != "" {
-		c, err := decodeCursor(q.After, w.scope.Livemode, q.Tier)
+		c, err := decodeCursor(q.After, w.scope.Livemode, where.name)
 		if err != nil {
 			return err
 		}
-		where += ` AND (tier_rank, neg_score, neg_mrr, customer) > (?,?,?,?)`
-		args = append(args, c.Rank, c.NegScore, c.NegMRR, c.Customer)
+		where.and(`(tier_rank, neg_score, neg_mrr, customer) > (?,?,?,?)`, c.Rank, c.NegScore, c.NegMRR, c.Customer)
 	}
-	// One row more than asked for tells whether there is a next page.
-	query := `SELECT ` + rowColumns + where + ` ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ?`
+	// The place is looked up in the index alone, and only the page's own rows are read. One row more than asked for tells
+	// whether there is a next page.
+	query := `SELECT ` + rowColumns + ` FROM (SELECT workspace, livemode, customer ` + where.text + `
+		ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ?) p
+		CROSS JOIN customers c WHERE c.workspace = p.workspace AND c.livemode = p.livemode AND c.customer = p.customer
+		ORDER BY c.tier_rank, c.neg_score, c.neg_mrr, c.customer`
 	var last cursor
 	more := false
-	err = db.rows(ctx, query, append(args, limit+1), func(rows *sql.Rows) error {
+	err = db.rows(ctx, query, append(where.args, limit+1), func(rows *sql.Rows) error {
 		if len(page.Rows) == limit {
 			more = true
 			return nil
@@ -88,7 +86,7 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	if err != nil || !more {
 		return err
 	}
-	last.Livemode, last.Tier = w.scope.Livemode, q.Tier
+	last.Livemode, last.Query = w.scope.Livemode, where.name
 	page.Next, err = last.encode()
 	return err
 }
@@ -99,7 +97,7 @@ func (s *Store) scanRow(w workspaceRow, rows scanner, further ...any) (row Custo
 	var next sql.NullInt64
 	var sealed []byte
 	err = rows.Scan(append([]any{&row.Customer, &row.Tier, &place.Rank, &place.NegScore, &place.NegMRR, &row.P30, &row.Currency,
-		&row.TopReason, &row.ModelVersion, &row.LastSignalKind, &created, &evaluated, &next, &row.FreshnessMs, &sealed}, further...)...)
+		&row.TopReason, &row.TopTerm, &row.Interval, &row.ModelVersion, &row.LastSignalKind, &created, &evaluated, &next, &row.FreshnessMs, &sealed}, further...)...)
 	if err != nil {
 		return row, place, err
 	}
@@ -158,8 +156,8 @@ func (s *Store) customer(ctx context.Context, q querier, w workspaceRow, custome
 	key := []any{w.scope.Workspace, bit(w.scope.Livemode), customer}
 	var terms []byte
 	var segment bool
-	d, _, err := s.scanRow(w, q.row(ctx, `SELECT `+rowColumns+`, terms, segment FROM customers
-		WHERE workspace = ? AND livemode = ? AND customer = ? AND model_version <> ''`, key...), &terms, &segment)
+	d, _, err := s.scanRow(w, q.row(ctx, `SELECT `+rowColumns+`, c.terms, c.segment FROM customers c
+		WHERE c.workspace = ? AND c.livemode = ? AND c.customer = ? AND c.model_version <> ''`, key...), &terms, &segment)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return d, ErrNotFound

@@ -41,9 +41,28 @@ type AtRiskQuery struct {
 	After string
 	// Tier keeps one tier only ("Critical", "Leaving", "Normal"); empty for all.
 	Tier string
+	// Interval keeps one billing interval only; empty for all.
+	Interval Interval
+	// Reason keeps the customers whose risk is raised most by the term of this name; empty for all.
+	Reason string
+	// MinMRR keeps customers of at least that much a month, in minor units of whatever currency they pay in.
+	MinMRR float64
+	// Search keeps what is found by an e-mail address, by the beginning of an id (cus_…), or by words that the name's
+	// begin with; empty for all.
+	Search string
 	// Mode chooses live or test data; ModeAuto when empty.
 	Mode Mode
 }
+
+// Interval is how often a customer is billed.
+type Interval string
+
+// The intervals. A customer without a known subscription counts as monthly, as its score does.
+const (
+	Monthly       Interval = "month"
+	Yearly        Interval = "year"
+	OtherInterval Interval = "other"
+)
 
 // AtRiskPage is one page, in the order of the score's specification: tier, score descending, MRR descending, customer.
 type AtRiskPage struct {
@@ -69,6 +88,9 @@ type CustomerRow struct {
 	MRR       float64 `json:"mrr"`
 	Currency  string  `json:"currency,omitempty"`
 	TopReason string  `json:"top_reason,omitempty"`
+	// TopTerm is the name of the term that TopReason puts into words.
+	TopTerm  string   `json:"top_term,omitempty"`
+	Interval Interval `json:"interval,omitempty"`
 	// LastSignalKind and LastSignalAt describe the newest signal that can move a score.
 	LastSignalKind string    `json:"last_signal_kind,omitempty"`
 	LastSignalAt   time.Time `json:"last_signal_at"`

@@ -6,7 +6,7 @@ import "time"
 type Audit struct {
 	// Workspace is "namespace/name".
 	Workspace string    `json:"workspace"`
-	AsOf      time.Time `json:"asOf"`
+	AsOf      time.Time `json:"as_of"`
 	Actions   []Action  `json:"actions"`
 	// Next is the after of the next page; empty on the last one.
 	Next string `json:"next,omitempty"`

@@ -53,6 +53,11 @@ type AtRiskQuery struct {
 	Limit int
 	After string
 	Tier  string
+	// Interval is month, year or other; Reason the name of a term; MinMRRMinor in minor units a month.
+	Interval, Reason string
+	MinMRRMinor      float64
+	// Search is an e-mail address, the beginning of an id (cus_…), or beginnings of the name's words.
+	Search string
 }
 
 // AtRisk returns one page of a workspace ("namespace/name"). It fails with *APIError when the dashboard refuses.
@@ -64,8 +69,13 @@ func (c *Client) AtRisk(ctx context.Context, workspace string, q AtRiskQuery) (A
 	if q.After != "" {
 		values.Set("after", q.After)
 	}
-	if q.Tier != "" {
-		values.Set("tier", q.Tier)
+	for name, value := range map[string]string{"tier": q.Tier, "interval": q.Interval, "reason": q.Reason, "q": q.Search} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	if q.MinMRRMinor > 0 {
+		values.Set("min_mrr_minor", strconv.FormatFloat(q.MinMRRMinor, 'f', -1, 64))
 	}
 	var page AtRisk
 	err := c.get(ctx, workspace, "at-risk", values, &page)

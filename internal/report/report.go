@@ -34,8 +34,11 @@ type Row struct {
 	// MRRMinor is monthly recurring revenue in the currency's minor unit; Currency is empty when none is known.
 	MRRMinor float64 `json:"mrr_minor"`
 	Currency string  `json:"currency,omitempty"`
-	// Reason is the strongest cause in words.
+	// Interval is how often the customer pays: month, year or other.
+	Interval string `json:"interval,omitempty"`
+	// Reason is the strongest cause in words, and ReasonTerm the name of its term.
 	Reason       string    `json:"reason,omitempty"`
+	ReasonTerm   string    `json:"reason_term,omitempty"`
 	LastSignal   string    `json:"last_signal,omitempty"`
 	LastSignalAt time.Time `json:"last_signal_at,omitzero"`
 	EvaluatedAt  time.Time `json:"evaluated_at,omitzero"`

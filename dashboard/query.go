@@ -1,0 +1,75 @@
+package dashboard
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kustiq/kustiq/engine/store"
+)
+
+const (
+	maxLimit = 200
+	// maxSearch bounds what may be searched for, in bytes: an e-mail address has 254 at most.
+	maxSearch = 254
+)
+
+// What the at-risk list can be filtered by.
+var (
+	// tiers of the segment, the gravest first.
+	tiers     = []string{"Critical", "Leaving", "Normal"}
+	intervals = []string{string(store.Monthly), string(store.Yearly), string(store.OtherInterval)}
+	// reasons are the names of the terms that can raise a risk.
+	reasons = []string{"open_dunning", "cancel_scheduled", "dispute", "pause", "price_change", "residual",
+		"subscription_deleted", "cancel_withdrawn", "resubscribed"}
+)
+
+// badParameter is a query parameter that cannot be what it is.
+type badParameter struct{ name, want string }
+
+func (b badParameter) Error() string { return b.name + " must be " + b.want }
+
+// atRiskQuery reads the filters of the at-risk list. It fails with badParameter.
+func atRiskQuery(values url.Values) (store.AtRiskQuery, error) {
+	q := store.AtRiskQuery{After: values.Get("after"), Search: strings.TrimSpace(values.Get("q"))}
+	var err error
+	if q.Limit, err = limitOf(values); err != nil {
+		return q, err
+	}
+	for _, choice := range []struct {
+		name string
+		of   []string
+		to   *string
+	}{
+		{"tier", tiers, &q.Tier}, {"interval", intervals, (*string)(&q.Interval)}, {"reason", reasons, &q.Reason},
+	} {
+		*choice.to = values.Get(choice.name)
+		if *choice.to != "" && !slices.Contains(choice.of, *choice.to) {
+			return q, badParameter{choice.name, "one of " + strings.Join(choice.of, ", ")}
+		}
+	}
+	if text := values.Get("min_mrr_minor"); text != "" {
+		q.MinMRR, err = strconv.ParseFloat(text, 64)
+		if err != nil || !(q.MinMRR >= 0 && q.MinMRR <= 1e15) {
+			return q, badParameter{"min_mrr_minor", "an amount a month in minor units, such as 5000 for 50.00"}
+		}
+	}
+	if len(q.Search) > maxSearch {
+		return q, badParameter{"q", "at most " + strconv.Itoa(maxSearch) + " bytes"}
+	}
+	return q, nil
+}
+
+// limitOf reads how many rows a page is to have.
+func limitOf(values url.Values) (int, error) {
+	text := values.Get("limit")
+	if text == "" {
+		return pageSize, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, badParameter{"limit", "between 1 and " + strconv.Itoa(maxLimit)}
+	}
+	return n, nil
+}
