@@ -127,7 +127,7 @@ func (d *Dashboard) detail(r *http.Request, workspace, customer string) (report.
 	for _, t := range found.Terms {
 		out.Eta += t.LogOdds
 		out.Terms = append(out.Terms, report.Term{
-			Name: t.Name, Label: t.Label, LogOdds: t.LogOdds, Points: t.Points, Basis: t.Basis, Evidence: t.Evidence,
+			Name: t.Name, Label: t.Label, LogOdds: t.LogOdds, Points: t.Points, Basis: t.Basis, Model: t.Model, Evidence: t.Evidence,
 		})
 	}
 	for _, s := range found.Signals {

@@ -100,6 +100,28 @@ func (s shelf) Trend(_ context.Context, workspace string, days int) (store.Trend
 
 func (s shelf) Changes(context.Context, string) (string, error) { return "1", nil }
 
+func (s shelf) Model(_ context.Context, workspace string) (store.ModelView, error) {
+	if len(s[workspace]) == 0 {
+		return store.ModelView{Livemode: true, Current: store.StoredModel{Version: "prior-1", Kind: "prior"}}, nil
+	}
+	card := []byte(`{"version":"fitted-3","kind":"fitted","reason":"stood the test","figures":{"auc":0.7},"weights":[{"name":"dispute","weight":1.5,"prior":2.2,"basis":"fitted"}]}`)
+	m := store.StoredModel{Revision: 3, Version: "fitted-3", Kind: "fitted", CreatedAt: now, Card: card}
+	run := store.ModelRun{Result: "stood the test", FinishedAt: now, NextAt: now.Add(time.Hour)}
+	run.Asked, run.Failed = workspace == "ns/acme" && s.asked(), workspace == "ns/other"
+	return store.ModelView{Livemode: true, Current: m, Versions: []store.StoredModel{m, {Revision: 1, Version: "intercept-1", Kind: "intercept"}}, Run: run}, nil
+}
+
+// asked is whether AskModelRun was called, which leaves a workspace without customers behind.
+func (s shelf) asked() bool { _, ok := s["asked"]; return ok }
+
+func (s shelf) AskModelRun(_ context.Context, workspace string) error {
+	if len(s[workspace]) == 0 {
+		return store.ErrNotFound
+	}
+	s["asked"] = nil
+	return nil
+}
+
 func scored(id, name, tier string, score int) store.CustomerDetail {
 	return store.CustomerDetail{
 		CustomerRow: store.CustomerRow{

@@ -95,6 +95,9 @@ func (s *devStack) startRoles() error {
 	if err != nil {
 		return err
 	}
+	if err := s.runFitter(s.store); err != nil {
+		return err
+	}
 	work, err := s.newWorker(s.bus, s.kube, operatorNamespace, s.keys, s.api)
 	if err != nil {
 		return err

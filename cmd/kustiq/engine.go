@@ -99,5 +99,5 @@ func (r *role) startEngine(onBus busFlags, keysDir, dsn string) error {
 		return err
 	}
 	r.runOnBus("engine", engine.Run)
-	return nil
+	return r.runFitter(scores)
 }

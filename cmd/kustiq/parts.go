@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/engine/ingest"
+	"github.com/kustiq/kustiq/engine/model"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/keys"
@@ -38,7 +40,19 @@ func (p *process) newReceiver(b *bus.Bus, set *keys.Set) (*webhookreceiver.Recei
 }
 
 func (p *process) newEngine(b *bus.Bus, s *store.Store) (*ingest.Engine, error) {
-	return ingest.New(ingest.Options{Bus: b, Store: s, Clock: p.clock, Logger: p.log, Metrics: p.metrics})
+	return ingest.New(ingest.Options{
+		Bus: b, Store: s, Clock: p.clock, Logger: p.log, Metrics: p.metrics, Model: model.NewCache(p.log),
+	})
+}
+
+// runFitter keeps fitting workspaces' models.
+func (p *process) runFitter(s *store.Store) error {
+	fitter, err := model.New(model.Options{Store: s, Clock: p.clock, Logger: p.log, Metrics: p.metrics, Owner: rand.Text()})
+	if err != nil {
+		return err
+	}
+	p.run("model", fitter.Run)
+	return nil
 }
 
 func (p *process) newWorker(

@@ -75,7 +75,7 @@ func New(o Options) (*Fitter, error) {
 // Run takes up runs as they fall due until ctx ends, which is no error.
 func (f *Fitter) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if f.tick(ctx) {
+		if f.RunDue(ctx) {
 			continue
 		}
 		timer := f.Clock.NewTimer(pollEvery)
@@ -88,8 +88,8 @@ func (f *Fitter) Run(ctx context.Context) error {
 	return nil
 }
 
-// tick does one run if one is due.
-func (f *Fitter) tick(ctx context.Context) (ran bool) {
+// RunDue does one run if one is due, and reports whether it did.
+func (f *Fitter) RunDue(ctx context.Context) (ran bool) {
 	now := f.Clock.Now()
 	if !now.Before(f.planAt) {
 		f.planAt = now.Add(planEvery)

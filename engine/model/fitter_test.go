@@ -112,14 +112,14 @@ func TestNights(t *testing.T) {
 	people := mild(5).populate(1200)
 	r.settle(t, acme, people)
 	one, two := r.fitter(t, "engine-1"), r.fitter(t, "engine-2")
-	g.Expect(one.tick(r.ctx)).To(BeFalse(), "planned for the night")
-	g.Expect(two.tick(r.ctx)).To(BeFalse())
+	g.Expect(one.RunDue(r.ctx)).To(BeFalse(), "planned for the night")
+	g.Expect(two.RunDue(r.ctx)).To(BeFalse())
 	v, _ := r.model(t)
 	g.Expect(v.Run.NextAt.Sub(end)).To(And(BeNumerically(">=", nightFrom), BeNumerically("<", nightFrom+nightLength)))
 
 	r.clock.SetTime(v.Run.NextAt)
-	g.Expect(two.tick(r.ctx)).To(BeTrue())
-	g.Expect(one.tick(r.ctx)).To(BeFalse(), "one engine is enough")
+	g.Expect(two.RunDue(r.ctx)).To(BeTrue())
+	g.Expect(one.RunDue(r.ctx)).To(BeFalse(), "one engine is enough")
 	v, card := r.model(t)
 	g.Expect(v.Current.Version).To(Equal("fitted-1"))
 	g.Expect(card).To(And(HaveField("Version", "fitted-1"), HaveField("Kind", report.ModelFitted), HaveField("CreatedAt", r.clock.Now()),
@@ -144,7 +144,7 @@ func TestNights(t *testing.T) {
 
 	// The next night the same model is still good.
 	r.clock.SetTime(v.Run.NextAt)
-	g.Expect(one.tick(r.ctx)).To(BeTrue())
+	g.Expect(one.RunDue(r.ctx)).To(BeTrue())
 	again, card := r.model(t)
 	g.Expect(again.Current.Version).To(Equal("fitted-1"))
 	g.Expect(card.CheckedAt).To(Equal(r.clock.Now()))
@@ -159,20 +159,20 @@ func TestOnDemand(t *testing.T) {
 	r.settle(t, acme, agreed(1, 1).populate(50))
 	f := r.fitter(t, "engine-1")
 	g.Expect(r.store.AskModelRun(r.ctx, acme.Workspace)).To(Succeed())
-	g.Expect(f.tick(r.ctx)).To(BeTrue())
+	g.Expect(f.RunDue(r.ctx)).To(BeTrue())
 	v, card := r.model(t)
 	g.Expect(v.Run.Asked).To(BeFalse())
 	g.Expect(card.Kind).To(Equal(report.ModelIntercept))
 	g.Expect(card.Reason).To(HavePrefix("fitted weights were not accepted: "))
-	g.Expect(f.tick(r.ctx)).To(BeFalse())
+	g.Expect(f.RunDue(r.ctx)).To(BeFalse())
 
 	// Test data has a model of its own.
 	test := store.Scope{Workspace: acme.Workspace}
 	r.settle(t, test, odd(2, 1).populate(50))
 	f.planAt = time.Time{}
-	f.tick(r.ctx)
+	f.RunDue(r.ctx)
 	r.clock.SetTime(nightOf(test, r.clock.Now()))
-	for f.tick(r.ctx) {
+	for f.RunDue(r.ctx) {
 	}
 	live, err := r.store.CurrentModel(r.ctx, acme)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -189,7 +189,7 @@ func TestAWorkspaceWithoutHistory(t *testing.T) {
 	g.Expect(r.store.AskModelRun(r.ctx, acme.Workspace)).To(Succeed())
 	f := r.fitter(t, "engine-1")
 	for range 2 {
-		g.Expect(f.tick(r.ctx)).To(BeTrue())
+		g.Expect(f.RunDue(r.ctx)).To(BeTrue())
 		v, card := r.model(t)
 		g.Expect(v.Current.Version).To(Equal("prior-1"))
 		g.Expect(v.Versions).To(HaveLen(1))
@@ -229,7 +229,7 @@ func TestAnInterruptedRunIsTakenUp(t *testing.T) {
 	stopped, stop := context.WithCancel(r.ctx)
 	stop()
 	r.fitter(t, "engine-1").work(stopped, claim)
-	g.Expect(r.fitter(t, "engine-2").tick(r.ctx)).To(BeTrue())
+	g.Expect(r.fitter(t, "engine-2").RunDue(r.ctx)).To(BeTrue())
 	v, _ := r.model(t)
 	g.Expect(v.Versions).To(HaveLen(1))
 }

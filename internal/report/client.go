@@ -114,6 +114,20 @@ func (c *Client) Redrive(ctx context.Context, workspace string, r Redrive) (Redr
 	return done, err
 }
 
+// Model returns a workspace's model card.
+func (c *Client) Model(ctx context.Context, workspace string) (Model, error) {
+	var m Model
+	err := c.get(ctx, workspace, "model", nil, &m)
+	return m, err
+}
+
+// Fit asks for a fit of a workspace's model and returns where that stands.
+func (c *Client) Fit(ctx context.Context, workspace string) (ModelRun, error) {
+	var run ModelRun
+	err := c.do(ctx, http.MethodPost, workspace, "model/fit", nil, []byte("{}"), &run)
+	return run, err
+}
+
 func (c *Client) get(ctx context.Context, workspace, what string, values url.Values, out any) error {
 	return c.do(ctx, http.MethodGet, workspace, what, values, nil, out)
 }

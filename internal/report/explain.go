@@ -58,7 +58,7 @@ func writeTerms(w io.Writer, d Detail) error {
 	}
 	for _, t := range d.Terms {
 		lines = append(lines, []string{
-			fmt.Sprintf("%+.2f", t.Points), fmt.Sprintf("%+.4f", t.LogOdds), Printable(t.Words()), t.Basis,
+			fmt.Sprintf("%+.2f", t.Points), fmt.Sprintf("%+.4f", t.LogOdds), Printable(t.Words()), t.basis(),
 			evidence(t.Evidence),
 		})
 	}
@@ -72,6 +72,14 @@ func (t Term) Words() string {
 		return t.Label
 	}
 	return strings.ReplaceAll(t.Name, "_", " ")
+}
+
+// basis names the model that fitted the term's weight, where one has.
+func (t Term) basis() string {
+	if t.Model == "" {
+		return t.Basis
+	}
+	return t.Basis + " (" + Printable(t.Model) + ")"
 }
 
 // maxEvidence keeps a line readable; JSON output has all of it.

@@ -71,8 +71,11 @@ type Term struct {
 	LogOdds float64 `json:"log_odds"`
 	// Points is the term on the score's scale; all points sum to 80 + 14.427 times eta.
 	Points float64 `json:"points"`
-	// Basis is "data" when measured or fitted and "prior" when assumed until a workspace's own history has fitted it.
+	// Basis is "data" when measured elsewhere, "prior" when assumed until a workspace's own history has fitted it, and
+	// "fitted" when it has.
 	Basis string `json:"basis"`
+	// Model is the version that fitted the weight.
+	Model string `json:"model,omitempty"`
 	// Evidence names the Stripe events or objects behind the term.
 	Evidence []string `json:"evidence,omitempty"`
 }
