@@ -31,6 +31,8 @@ type segmentView struct {
 	// After is the cursor of this page; empty for the first.
 	After string
 	Now   time.Time
+	// Alone says that the page is there already, and only what changes is sent.
+	Alone bool
 }
 
 // Here is the address of this very page.
@@ -78,6 +80,7 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("HX-Trigger") == "segment" {
 			w.Header().Set("HX-Push-Url", "false") // it came by itself
 		}
+		view.Segment.Alone = true
 		d.render(w, http.StatusOK, "segment", view.Segment)
 		return
 	}

@@ -38,22 +38,22 @@ function options(element, heads, columns, width) {
     height: Number(element.dataset.height ?? 180),
     padding: [12, 12, 0, 0],
     cursor: { y: false, points: { size: 7 } },
-    legend: { show: heads.length > 2 || element.dataset.legend !== undefined, live: true },
+    legend: { live: true },
     scales: {
       x: { time: true, range: (_, low, high) => (low === high ? [low - day, high + day] : [low, high]) },
       y: { range: (_, low, high) => [0, top ?? (high > 0 ? high * 1.1 : 1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: [[day, "{D} {MMM}", null, null, null, null, null, null, 1]] },
+      { ...axis, grid: { show: false }, size: 30, space: 70, values: [[day, "{D} {MMM}", null, null, null, null, null, null, 1]] },
       { ...axis, size: 52, space: 32, values: (_, ticks) => ticks.map((tick) => unit + compact.format(tick)) },
     ],
     series: [
-      { label: heads[0], value: "{YYYY}-{MM}-{DD}" },
+      { label: heads[0], value: (_, value) => (value === null ? "" : new Date(value * 1000).toISOString().slice(0, 10)) },
       ...heads.slice(1).map((label, i) => ({
         label, stroke: series[i % series.length], width: 2, fill: heads.length === 2 ? alpha(series[0], 0.12) : undefined,
         points: { show: columns[0].length < 3, size: 6 },
         paths: element.dataset.steps === undefined ? undefined : uPlot.paths.stepped({ align: 1 }),
-        value: (_, value) => (value === null ? "–" : unit + value.toLocaleString("en")),
+        value: (_, value) => (value === null ? "" : unit + value.toLocaleString("en")),
       })),
     ],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),

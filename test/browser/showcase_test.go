@@ -1,0 +1,173 @@
+package browser
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/dashboard"
+	"github.com/kustiq/kustiq/engine/scoring"
+	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/vault"
+)
+
+// showcase is a dashboard in front of a store with some weeks of history, at an instant that never changes: its pictures
+// change with the pages only.
+type showcase struct {
+	url   string
+	store *store.Store
+	clock *clocktesting.FakeClock
+	all   []*subject
+}
+
+// showcaseNow is when the showcase's pages are looked at.
+var showcaseNow = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+
+const showcaseWorkspace = "acme/production"
+
+var showcaseScope = store.Scope{Workspace: showcaseWorkspace, Livemode: true}
+
+func openShowcase(t testing.TB) *showcase {
+	t.Helper()
+	g, log := NewWithT(t), slog.New(slog.DiscardHandler)
+	s := &showcase{clock: clocktesting.NewFakeClock(showcaseNow.AddDate(0, 0, -pastDays)), all: subjects(360, showcaseNow.Unix())}
+	keyset, err := vault.NewKeyset()
+	g.Expect(err).NotTo(HaveOccurred())
+	keys, err := vault.Open(keyset)
+	g.Expect(err).NotTo(HaveOccurred())
+	s.store, err = store.Open(t.Context(), store.Options{
+		DSN: "sqlite://" + filepath.Join(t.TempDir(), "kustiq.db"), Vault: keys, Clock: s.clock, Logger: log,
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	s.live(t)
+
+	server, err := bus.StartServer(t.Context(), bus.ServerOptions{Dir: t.TempDir(), EncryptionKey: bytes.Repeat([]byte{1}, 32), Logger: log})
+	g.Expect(err).NotTo(HaveOccurred())
+	b, err := bus.Open(t.Context(), bus.Options{Server: server, Region: "eu", Logger: log})
+	g.Expect(err).NotTo(HaveOccurred())
+	web := httptest.NewUnstartedServer(nil)
+	s.url = "http://" + web.Listener.Addr().String()
+	pages, err := dashboard.New(dashboard.Options{
+		Store: s.store, Audit: s.store, Bus: b, Vault: keys, Kube: showcaseCluster(t), Clock: s.clock, Logger: log,
+		BaseURL: s.url, Region: "EU", LocalUser: "kim@acme.example",
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	web.Config.Handler = pages.Handler()
+	web.Start()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { _ = pages.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		web.Close()
+		b.Close()
+		_ = server.Close()
+		_ = s.store.Close()
+	})
+	return s
+}
+
+// live lets the days pass up to showcaseNow, and scores on each what was known by then.
+func (s *showcase) live(t testing.TB) {
+	states := map[string]int{} // how many signals of a customer are stored
+	for day := pastDays; day >= 0; day-- {
+		s.clock.SetTime(showcaseNow.AddDate(0, 0, -day))
+		NewWithT(t).Expect(s.store.Update(t.Context(), func(tx *store.Tx) error { return s.pass(t.Context(), tx, states) })).To(Succeed())
+	}
+}
+
+func (s *showcase) pass(ctx context.Context, tx *store.Tx, stored map[string]int) error {
+	if _, err := tx.Workspaces(ctx, []store.Scope{showcaseScope}); err != nil {
+		return err
+	}
+	now := s.clock.Now()
+	var fresh []store.ScopedSignal
+	var keys []store.CustomerKey
+	known := map[string][]signal.Signal{}
+	for _, c := range s.all {
+		n := 0
+		for n < len(c.signals) && c.signals[n].Created <= now.Unix() {
+			n++
+		}
+		if n == 0 {
+			continue
+		}
+		for _, sig := range c.signals[stored[c.id]:n] {
+			fresh = append(fresh, store.ScopedSignal{Scope: showcaseScope, Signal: sig})
+		}
+		known[c.id], stored[c.id] = c.signals[:n], n
+		keys = append(keys, store.CustomerKey{Scope: showcaseScope, Customer: c.id})
+	}
+	if _, err := tx.InsertSignals(ctx, fresh); err != nil {
+		return err
+	}
+	records, err := tx.Customers(ctx, keys)
+	if err != nil {
+		return err
+	}
+	save := make([]*store.CustomerRecord, 0, len(keys))
+	for _, key := range keys {
+		r := records[key]
+		for _, sig := range fresh {
+			if sig.Signal.Customer == key.Customer {
+				r.Observe(sig.Signal)
+				r.FreshnessMs = 40 + sig.Signal.Created%200
+			}
+		}
+		state := scoring.Fold(known[key.Customer])
+		if r.State, err = json.Marshal(state); err != nil {
+			return err
+		}
+		r.Account, r.Evaluation, r.EvaluatedAt = "acct_1Showcase", scoring.Evaluate(state, now, scoring.Prior()), now
+		r.TopReason = reasonOf(r.Evaluation)
+		save = append(save, r)
+	}
+	return tx.SaveCustomers(ctx, save)
+}
+
+// reasonOf is the term that raises the risk most, as the engine has it.
+func reasonOf(e scoring.Evaluation) (reason string) {
+	most := 0.0
+	for _, term := range e.Terms {
+		if term.Name != "baseline" && term.LogOdds > most {
+			most, reason = term.LogOdds, term.Label
+		}
+	}
+	return reason
+}
+
+// showcaseCluster has two workspaces, one of them with a connection.
+func showcaseCluster(t testing.TB) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	NewWithT(t).Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+	var objects []client.Object
+	for _, name := range []string{showcaseWorkspace, "globex/production"} {
+		namespace, name, _ := strings.Cut(name, "/")
+		objects = append(objects, &v1alpha1.Workspace{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: v1alpha1.WorkspaceSpec{Plan: "Pro", Region: "EU"},
+		})
+	}
+	conn := &v1alpha1.StripeConnection{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "stripe-live", UID: "uid-live"},
+		Spec:       v1alpha1.StripeConnectionSpec{WorkspaceRef: v1alpha1.LocalRef{Name: "production"}, Mode: "Live"},
+	}
+	conn.Status.AccountID = "acct_1Showcase"
+	conn.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Ready"}}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, conn)...).Build()
+}
