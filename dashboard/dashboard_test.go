@@ -37,6 +37,8 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // shelf is a small stand-in for the store, which has its own tests: two workspaces with a customer each.
 type shelf map[string][]store.CustomerDetail
 
+func (s shelf) Ping(context.Context) error { return nil }
+
 func (s shelf) AtRisk(_ context.Context, workspace string, q store.AtRiskQuery) (store.AtRiskPage, error) {
 	page := store.AtRiskPage{Total: len(s[workspace])}
 	if q.After == "bad" {

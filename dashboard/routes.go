@@ -63,6 +63,18 @@ func (d *Dashboard) routes() []route {
 	}
 }
 
+// Route says what a pattern of the mux needs: a right, or "person" or "anyone".
+type Route struct{ Pattern, Need string }
+
+// Routes lists all that the handler serves.
+func (d *Dashboard) Routes() []Route {
+	var all []Route
+	for _, r := range d.routes() {
+		all = append(all, Route{Pattern: r.pattern, Need: string(r.need)})
+	}
+	return all
+}
+
 // Handler serves everything.
 func (d *Dashboard) Handler() http.Handler {
 	mux := http.NewServeMux()

@@ -34,6 +34,6 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newDevCommand(), newControlPlaneCommand(), newClassifyCommand(), newScoreCommand(), newKeysCommand())
-	root.AddCommand(newBusCommand(), newReceiverCommand(), newEngineCommand(), newWorkerCommand(), newOperatorCommand())
+	root.AddCommand(newBusCommand(), newReceiverCommand(), newEngineCommand(), newWorkerCommand(), newOperatorCommand(), newDashboardCommand())
 	return root
 }
