@@ -97,7 +97,8 @@ func neverAnothers(t *testing.T, w *world) {
 		statuses, body := ada.ask(route.Pattern, "beta", "rival", "violet")
 		g.Expect(body).NotTo(ContainSubstring("violet"), route.Pattern)
 		if strings.Contains(route.Pattern, "{namespace}") {
-			g.Expect(statuses).To(HaveEach(http.StatusNotFound), route.Pattern)
+			// 403 is for JSON that is sent to where a form belongs.
+			g.Expect(statuses).To(And(ContainElement(http.StatusNotFound), HaveEach(Or(Equal(http.StatusNotFound), Equal(http.StatusForbidden)))), route.Pattern)
 		}
 	}
 	_, page := ada.get("/dashboard/churn")
@@ -145,7 +146,7 @@ func nothingUnsigned(t *testing.T, w *world) {
 		req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(""))
 		g.Expect(err).NotTo(HaveOccurred())
 		status, body := stranger.do(req)
-		g.Expect(body).NotTo(ContainSubstring("amber-live"), route.Pattern)
+		g.Expect(body).NotTo(Or(ContainSubstring("Person amber"), ContainSubstring("acct_amber"), ContainSubstring("Access of amber")), route.Pattern)
 		switch {
 		case route.Need == "anyone":
 		case strings.Contains(route.Pattern, "/api/"):
