@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
@@ -24,7 +25,7 @@ func main() {
 	defer stop()
 	p := &plugin{flags: genericclioptions.NewConfigFlags(true)}
 	if err := p.command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
+		fmt.Fprintln(os.Stderr, "error:", explained(err))
 		stop()
 		os.Exit(1)
 	}
@@ -37,6 +38,8 @@ type plugin struct {
 	// kube stands in for a cluster in tests.
 	kube      client.WithWatch
 	namespace string
+	// config is how the cluster is reached, and with what credential; nil in tests.
+	config *rest.Config
 }
 
 func (p *plugin) command() *cobra.Command {
@@ -71,6 +74,7 @@ func (p *plugin) reachCluster() error {
 	if err != nil {
 		return err
 	}
+	p.config = config
 	if p.kube, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"sort"
 	"strings"
@@ -80,7 +79,11 @@ func (p *plugin) api(w v1alpha1.Workspace) (*report.Client, error) {
 	if base == "" {
 		return nil, errors.New("the Workspace's status names no dashboard yet: is the operator running? Or give --dashboard-url")
 	}
-	return report.NewClient(base, &http.Client{Timeout: requestTimeout})
+	client, err := p.dashboardHTTP(base)
+	if err != nil {
+		return nil, err
+	}
+	return report.NewClient(base, client)
 }
 
 // baseOf takes the page off a link to the dashboard.

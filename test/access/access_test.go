@@ -76,7 +76,7 @@ func (b *browser) ask(pattern, namespace, workspace, word string) (statuses []in
 
 func neverAnothers(t *testing.T, w *world) {
 	g := NewWithT(t)
-	before := w.state("beta")
+	before := w.state("beta", "rival")
 	// Bob sees his own word on many a route: otherwise the test below would prove nothing.
 	bob, seen := w.signedIn("bob@example.com"), 0
 	for _, route := range w.dash.Routes() {
@@ -103,11 +103,11 @@ func neverAnothers(t *testing.T, w *world) {
 	}
 	_, page := ada.get("/dashboard/churn")
 	g.Expect(page).To(And(ContainSubstring("amber"), Not(ContainSubstring("rival"))))
-	g.Expect(w.state("beta")).To(Equal(before), "something of beta was changed")
+	g.Expect(w.state("beta", "rival")).To(Equal(before), "something of beta was changed")
 }
 
 // state is the resource version of everything in a namespace that the dashboard could change, and the audit log.
-func (w *world) state(namespace string) (versions []string) {
+func (w *world) state(namespace, workspace string) (versions []string) {
 	w.t.Helper()
 	g := NewWithT(w.t)
 	for _, list := range []client.ObjectList{&v1alpha1.StripeConnectionList{}, &v1alpha1.BackfillList{}, &v1alpha1.WorkspaceList{}} {
@@ -127,7 +127,7 @@ func (w *world) state(namespace string) (versions []string) {
 			}
 		}
 	}
-	actions, _, err := w.store.Audit(w.t.Context(), namespace+"/rival", "", 500)
+	actions, _, err := w.store.Audit(w.t.Context(), namespace+"/"+workspace, "", 500)
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, a := range actions {
 		if a.Actor != "oidc:bob@example.com" {
@@ -186,7 +186,7 @@ func rightsEnd(t *testing.T, w *world) {
 
 func viewersChangeNothing(t *testing.T, w *world) {
 	g := NewWithT(t)
-	before := w.state("alpha")
+	before := w.state("alpha", "acme")
 	vic := w.signedIn("vic@example.com", "readers")
 	for _, route := range w.dash.Routes() {
 		method, _, _ := strings.Cut(route.Pattern, " ")
@@ -197,7 +197,7 @@ func viewersChangeNothing(t *testing.T, w *world) {
 		g.Expect(statuses).To(HaveEach(Or(Equal(http.StatusForbidden), Equal(http.StatusUnsupportedMediaType))), route.Pattern)
 		g.Expect(body).To(Or(ContainSubstring("ou may not"), ContainSubstring("not from your session")), route.Pattern)
 	}
-	g.Expect(w.state("alpha")).To(Equal(before))
+	g.Expect(w.state("alpha", "acme")).To(Equal(before))
 	status, page := vic.get("/dashboard/churn")
 	g.Expect(status).To(Equal(http.StatusOK))
 	g.Expect(page).To(ContainSubstring("cus_amber"), "the group may view")
