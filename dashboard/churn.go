@@ -42,6 +42,8 @@ type churnView struct {
 	layout
 	Segment segmentView
 	Tiers   []string
+	// Intervals and Reasons are what the list can be filtered by, beside the tiers.
+	Intervals, Reasons []choice
 	Trend   trendView
 	// Mark is the store's when the page was made; the page's stream goes on from it.
 	Mark        string
@@ -59,7 +61,7 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	view := churnView{layout: d.layout(r, "Customers at risk", workspace), Tiers: tiers}
+	view := churnView{layout: d.layout(r, "Customers at risk", workspace), Tiers: tiers, Intervals: intervalChoices, Reasons: reasonChoices}
 	view.Section, view.Workspaces, view.Charts = sectionChurn, workspaces, true
 	// The mark comes first: what changes while the page is made is then told by the stream.
 	var err error
@@ -99,7 +101,7 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 func (d *Dashboard) segment(r *http.Request, workspace string, trend store.Trend) (segmentView, error) {
 	view := segmentView{Chosen: selectionOf(r, workspace), After: r.URL.Query().Get("after"), Now: d.Clock.Now()}
 	var err error
-	if view.Page, err = d.atRisk(r, workspace, view.Chosen.query(view.After, pageSize)); err != nil {
+	if view.Page, err = d.atRisk(r, workspace, view.Chosen.query(view.After, pageSize, mainCurrency(trend))); err != nil {
 		return view, err
 	}
 	if len(trend.Days) > 0 {

@@ -29,15 +29,21 @@ func (d *Dashboard) export(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	chosen := selectionOf(r, workspace)
-	page, err := d.Store.AtRisk(r.Context(), workspace, chosen.query("", exportPage))
+	trend, err := d.Store.Trend(r.Context(), workspace, 1)
+	if err != nil {
+		d.failure(w, r, "read scores", err)
+		return
+	}
+	query := chosen.query("", exportPage, mainCurrency(trend))
+	page, err := d.Store.AtRisk(r.Context(), workspace, query)
 	if err != nil {
 		d.failure(w, r, "read scores", err)
 		return
 	}
 	begun := false
-	err = d.audited(r, action{workspace: workspace, verb: "customers.export", detail: chosen.values().Encode()}, func() error {
+	err = d.audited(r, action{workspace: workspace, verb: "customers.export", detail: chosen.told()}, func() error {
 		begun = true
-		return d.sendExport(w, r, chosen, page)
+		return d.sendExport(w, r, workspace, query, page)
 	})
 	switch {
 	case err != nil && !begun:
@@ -48,8 +54,8 @@ func (d *Dashboard) export(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (d *Dashboard) sendExport(w http.ResponseWriter, r *http.Request, chosen selection, page store.AtRiskPage) error {
-	name := strings.ReplaceAll(chosen.Workspace, "/", "-") + "-at-risk-" + d.Clock.Now().UTC().Format("20060102-1504") + ".csv"
+func (d *Dashboard) sendExport(w http.ResponseWriter, r *http.Request, workspace string, query store.AtRiskQuery, page store.AtRiskPage) error {
+	name := strings.ReplaceAll(workspace, "/", "-") + "-at-risk-" + d.Clock.Now().UTC().Format("20060102-1504") + ".csv"
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	out := http.NewResponseController(w)
@@ -65,7 +71,8 @@ func (d *Dashboard) sendExport(w http.ResponseWriter, r *http.Request, chosen se
 		if err = errors.Join(file.Error(), out.Flush()); err != nil || page.Next == "" {
 			break
 		}
-		page, err = d.Store.AtRisk(r.Context(), chosen.Workspace, chosen.query(page.Next, exportPage))
+		query.After = page.Next
+		page, err = d.Store.AtRisk(r.Context(), workspace, query)
 	}
 	return err
 }

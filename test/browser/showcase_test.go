@@ -134,21 +134,21 @@ func (s *showcase) pass(ctx context.Context, tx *store.Tx, stored map[string]int
 			return err
 		}
 		r.Account, r.Evaluation, r.EvaluatedAt = "acct_1Showcase", scoring.Evaluate(state, now, scoring.Prior()), now
-		r.TopReason = reasonOf(r.Evaluation)
+		r.TopReason, r.TopTerm = reasonOf(r.Evaluation)
 		save = append(save, r)
 	}
 	return tx.SaveCustomers(ctx, save)
 }
 
 // reasonOf is the term that raises the risk most, as the engine has it.
-func reasonOf(e scoring.Evaluation) (reason string) {
+func reasonOf(e scoring.Evaluation) (reason, name string) {
 	most := 0.0
 	for _, term := range e.Terms {
 		if term.Name != "baseline" && term.LogOdds > most {
-			most, reason = term.LogOdds, term.Label
+			most, reason, name = term.LogOdds, term.Label, term.Name
 		}
 	}
-	return reason
+	return reason, name
 }
 
 // showcaseCluster has two workspaces, one of them with a connection.
