@@ -44,7 +44,7 @@ type churnView struct {
 	Tiers   []string
 	// Intervals and Reasons are what the list can be filtered by, beside the tiers.
 	Intervals, Reasons []choice
-	Trend   trendView
+	Trend              trendView
 	// Mark is the store's when the page was made; the page's stream goes on from it.
 	Mark        string
 	Connections []connectionView
@@ -136,39 +136,6 @@ func (d *Dashboard) chosenWorkspace(w http.ResponseWriter, r *http.Request) (all
 	return nil, "", false
 }
 
-type customerView struct {
-	layout
-	Detail report.Detail
-	// Start is where even odds are in the drawing.
-	Start float64
-	Bars  []bar
-}
-
-// customer explains one score.
-func (d *Dashboard) customer(w http.ResponseWriter, r *http.Request) {
-	workspaces, workspace, ok := d.chosenWorkspace(w, r)
-	if !ok {
-		return
-	}
-	detail, err := d.detail(r, workspace, r.PathValue("customer"))
-	if errors.Is(err, store.ErrNotFound) {
-		d.problem(w, r, http.StatusNotFound, "There is no such customer in "+workspace, "Choose one from the list of customers at risk.")
-		return
-	}
-	if err != nil {
-		d.failure(w, r, "read the customer", err)
-		return
-	}
-	title := detail.Name
-	if title == "" {
-		title = detail.Customer
-	}
-	view := customerView{layout: d.layout(r, title, workspace), Detail: detail}
-	view.Section, view.Deeper, view.Workspaces = sectionChurn, true, workspaces
-	view.Start, view.Bars = waterfall(detail)
-	d.render(w, http.StatusOK, "customer.html", view)
-}
-
 // connections lists those of one workspace, which are in its namespace.
 func (d *Dashboard) connections(r *http.Request, workspace string) ([]connectionView, error) {
 	namespace, name, _ := strings.Cut(workspace, "/")
@@ -183,33 +150,6 @@ func (d *Dashboard) connections(r *http.Request, workspace string) ([]connection
 		}
 	}
 	return views, nil
-}
-
-// bar is one term of the waterfall, in hundredths of the drawing's width.
-type bar struct {
-	report.Term
-	X, Width float64
-	Up       bool
-}
-
-// evenOdds is where the scale is pinned: at 80 points a customer leaves as likely as not.
-const evenOdds = 80.0
-
-// waterfall places the terms one after another, from even odds on.
-func waterfall(d report.Detail) (start float64, bars []bar) {
-	low, high, at := 0.0, 100.0, evenOdds
-	for _, t := range d.Terms {
-		at += t.Points
-		low, high = min(low, at), max(high, at)
-	}
-	scale := func(points float64) float64 { return 100 * (points - low) / (high - low) }
-	at = evenOdds
-	for _, t := range d.Terms {
-		from, to := scale(at), scale(at+t.Points)
-		at += t.Points
-		bars = append(bars, bar{Term: t, X: min(from, to), Width: max(0.4, max(from, to)-min(from, to)), Up: t.Points >= 0})
-	}
-	return scale(evenOdds), bars
 }
 
 func customerPath(customer, workspace string) string {

@@ -35,6 +35,7 @@ type Scores interface {
 	Changes(ctx context.Context, workspace string) (mark string, err error)
 	ScoreHistory(ctx context.Context, workspace, customer string, days int) (store.ScoreHistory, error)
 	Trend(ctx context.Context, workspace string, days int) (store.Trend, error)
+	Match(ctx context.Context, key store.CustomerKey) (store.CustomerMatch, error)
 }
 
 // Access knows whose a token is and what people may do; *access.Reviewer does. Bearer fails with access.ErrUnknownToken.

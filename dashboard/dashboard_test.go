@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/engine/matching"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
@@ -98,6 +99,13 @@ func (s shelf) Trend(_ context.Context, workspace string, days int) (store.Trend
 	return store.Trend{Livemode: true, Days: []store.TrendDay{
 		{Day: now, Critical: 1, Leaving: 2, Normal: 3, MRR: map[string]int64{"usd": 4900, "eur": 2000}},
 	}}, nil
+}
+
+func (s shelf) Match(_ context.Context, key store.CustomerKey) (store.CustomerMatch, error) {
+	if key.Customer != "cus_1" {
+		return store.CustomerMatch{}, store.ErrNotFound
+	}
+	return store.CustomerMatch{Match: matching.Match{ProfileID: "profile-7", Confidence: 95, Evidence: "email"}, State: "matched"}, nil
 }
 
 func (s shelf) Changes(context.Context, string) (string, error) { return "1", nil }
@@ -264,7 +272,7 @@ func TestTheChurnPage(t *testing.T) {
 func TestTheCustomerPage(t *testing.T) {
 	d := open(t)
 	page := html.UnescapeString(text(t, d.do("GET", "/dashboard/churn/customers/cus_1?workspace=ns/acme", nil)))
-	for _, want := range []string{"Usual risk", "-41.8", "+43.3", "evt_1", "Payment failed", "prior-1"} {
+	for _, want := range []string{"Usual risk", "−41.8", "+43.3", "evt_1", "Payment failed", "prior-1", "profile-7", "95 %"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page)
 		}

@@ -48,6 +48,7 @@ var functions = template.FuncMap{
 	"freshness": report.Freshness, "count": report.Number,
 	"moneyMinor":   func(minor int64, currency string) string { return report.Money(float64(minor), currency) },
 	"customerPath": customerPath, "tierClass": tierClass, "inWorkspace": inWorkspace,
+	"provenance": provenanceWords, "basis": wordsOfBasis, "signed": signed, "utc": utc,
 	"help": func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
 }
 

@@ -23,6 +23,7 @@ func (s *showcase) pages() []pageOf {
 	const live = `document.querySelector("[data-live-state=live]") !== null`
 	return []pageOf{
 		{"churn", "/dashboard/churn", live + ` && document.querySelectorAll(".u-wrap").length === 2`},
+		{"customer", "/dashboard/churn/customers/" + s.riskiest() + "?workspace=" + showcaseWorkspace, `document.querySelectorAll(".u-wrap").length === 1`},
 		{"churn-nobody", "/dashboard/churn?workspace=globex/production", "true"},
 		{"no-page", "/dashboard/none", "true"},
 		{"connect", "/connect/acme/stripe-live", "true"},

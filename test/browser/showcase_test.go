@@ -171,3 +171,12 @@ func showcaseCluster(t testing.TB) client.Client {
 	conn.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Ready"}}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, conn)...).Build()
 }
+
+// riskiest is the customer at the top of the list who has the most to tell.
+func (s *showcase) riskiest() string {
+	page, err := s.store.AtRisk(context.Background(), showcaseWorkspace, store.AtRiskQuery{Tier: "Critical"})
+	if err != nil || len(page.Rows) == 0 {
+		return "none"
+	}
+	return page.Rows[0].Customer
+}

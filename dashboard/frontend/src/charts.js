@@ -36,7 +36,7 @@ function options(element, heads, columns, width) {
   return {
     width,
     height: Number(element.dataset.height ?? 180),
-    padding: [12, 12, 0, 0],
+    padding: [12, 22, 0, 0],
     cursor: { y: false, points: { size: 7 } },
     legend: { live: true },
     scales: {
