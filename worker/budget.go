@@ -37,7 +37,7 @@ func (b *budgets) of(account string, live bool) *budget {
 	one, ok := b.each[key]
 	if !ok {
 		f, _ := newFrames(b.share, live) // the share was checked
-		one = &budget{budgets: b, key: key, frames: f, wake: make(chan struct{}, 1)}
+		one = &budget{budgets: b, key: key, frames: f, wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
 		b.each[key] = one
 	}
 	return one
@@ -48,7 +48,8 @@ type budget struct {
 	*budgets
 	key    string
 	frames frames
-	wake   chan struct{}
+	// wake tells serve that somebody joined; urgent that it was a look-up.
+	wake, urgent chan struct{}
 
 	mu      sync.Mutex
 	waiting []*waiter // look-ups first
@@ -106,11 +107,13 @@ func (b *budget) join(w *waiter) {
 		go b.serve()
 		return
 	}
+	to := b.wake
 	if w.lookUp {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+		to = b.urgent
+	}
+	select {
+	case to <- struct{}{}:
+	default:
 	}
 }
 
@@ -120,7 +123,8 @@ func (b *budget) leave(w *waiter) {
 	b.waiting = slices.DeleteFunc(b.waiting, func(other *waiter) bool { return other == w })
 }
 
-// serve gives out frames while somebody waits: every other frame, so that a few requests share one write to the bus.
+// serve gives out frames while somebody waits, once a frame at most unless a look-up comes, so that requests share a write
+// to the bus.
 func (b *budget) serve() {
 	for {
 		waiting, ok := b.queue()
@@ -136,12 +140,19 @@ func (b *budget) serve() {
 			return b.frames.give(stored, demands, now)
 		})
 		b.settle(waiting, err)
-		timer := b.clock.NewTimer(horizon / 2 * b.frames.length)
-		select {
-		case <-timer.C():
-		case <-b.wake:
-		}
-		timer.Stop()
+		b.rest(b.frames.length, nil)
+		b.rest(b.frames.length, b.wake)
+	}
+}
+
+// rest waits for a while, or until somebody comes who must not wait.
+func (b *budget) rest(d time.Duration, wake <-chan struct{}) {
+	timer := b.clock.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-wake:
+	case <-b.urgent:
 	}
 }
 

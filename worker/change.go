@@ -156,13 +156,14 @@ func (c *changes) compare(renewals []signal.Renewal) (found []signal.Signal, lat
 	return found, latest
 }
 
-// changedSince reads, once, of which subscriptions the price has changed since the reading's end.
+// changedSince reads, once, of which subscriptions the price has changed since the reading's end, in the second of which
+// the list of events may have been read too early.
 func (c *changes) changedSince(ctx context.Context) error {
 	if c.since != nil {
 		return nil
 	}
 	since := map[string]bool{}
-	params := stripeapi.ListParams{Types: []string{signal.EventSubscriptionUpdated}, CreatedGTE: c.task.Until + 1}
+	params := stripeapi.ListParams{Types: []string{signal.EventSubscriptionUpdated}, CreatedGTE: c.task.Until}
 	for more := true; more; {
 		var page stripeapi.Page
 		err := c.ask(ctx, "events", func(client *stripeapi.AccountClient) (err error) {

@@ -28,8 +28,9 @@ const (
 	horizon = 4
 	// minPace is the least share of frames that is used, after many refusals.
 	minPace = 1.0 / 64
+	// remembered is how many frames back it is known what was given out, for workers whose clocks are behind: a second.
 	// maxAhead is by how many frames the clock of another worker is believed to be ahead: some seconds.
-	maxAhead = 256
+	remembered, maxAhead = 24, 256
 	// recovery is how long it takes from half the pace to the whole.
 	recovery = 60 * time.Second
 )
@@ -88,7 +89,7 @@ type demand struct {
 func (f frames) give(b *bus.Budget, waiting []*demand, now time.Time) bool {
 	f.adjust(b, now)
 	first, given := f.number(now), false
-	for n := first; n < first+horizon; n++ {
+	for n := max(first, b.First); n < first+horizon; n++ {
 		for _, d := range waiting {
 			bit := uint32(1) << paths[d.path]
 			mask := b.Taken[n-b.First]
@@ -106,29 +107,28 @@ func (f frames) give(b *bus.Budget, waiting []*demand, now time.Time) bool {
 	return given
 }
 
-// adjust lets a budget begin with the current frame and reach to the horizon. What lies before is forgotten, unused
-// frames too: nothing is ever made up for.
+// adjust lets a budget reach from a while ago to the horizon. What lies before is forgotten, unused frames too: nothing is
+// ever made up for.
 func (f frames) adjust(b *bus.Budget, now time.Time) {
-	first := f.number(now)
+	current := f.number(now)
 	if b.Frame != 0 && b.Frame != int64(f.length) {
 		// Another share: its frames do not fit these. Whatever they were used for is over in a second.
 		over := time.Unix(0, (b.First+int64(len(b.Taken)))*b.Frame).Add(time.Second)
-		*b = bus.Budget{Slow: map[string]bus.Slowdown{"": {Since: first, Pace: 1, Until: f.number(over) + 1}}}
+		*b = bus.Budget{Slow: map[string]bus.Slowdown{"": {Since: current, Pace: 1, Until: f.number(over) + 1}}}
 	}
 	b.Frame = int64(f.length)
-	taken := make([]uint32, horizon)
-	if past := first - b.First; past > 0 {
-		if past < int64(len(b.Taken)) {
-			copy(taken, b.Taken[past:])
-		}
-	} else if past > -maxAhead {
-		// A clock that runs ahead has begun later frames.
-		taken = make([]uint32, horizon-past)
-		copy(taken[-past:], b.Taken)
+	if b.First-current > maxAhead {
+		*b = bus.Budget{Frame: b.Frame, Slow: b.Slow} // another worker's clock was wrong by more than seconds
 	}
-	b.First, b.Taken = first, taken
+	if past := current - remembered - b.First; past > 0 {
+		b.Taken = b.Taken[min(past, int64(len(b.Taken))):]
+		b.First += past
+	}
+	for b.First+int64(len(b.Taken)) < current+horizon {
+		b.Taken = append(b.Taken, 0)
+	}
 	for path, slow := range b.Slow {
-		if f.pace(slow, first) >= 1 && first >= slow.Until {
+		if f.pace(slow, current) >= 1 && current >= slow.Until {
 			delete(b.Slow, path)
 		}
 	}

@@ -15,11 +15,12 @@ const (
 	beginning = 1262304000
 
 	// Dividing a list may add so many requests to the least possible: a share of the pages that are known to exist, or of
-	// those to be expected once the list was looked at in two places. On one page's word alone, if it promises many
-	// more, a list is divided once.
-	knownShare, expectedShare = 0.08, 0.04
-	sampled, boldSplits       = 2, 1
-	boldPages                 = 40
+	// those to be expected once objects were found at two places.
+	knownShare, expectedShare = 0.08, 0.06
+	sampled                   = 2
+	// boldPages let a list that was found at one place only be divided once, eight times as many once more, and so on:
+	// it may be young, so that there is nothing in the older part.
+	boldPages, boldFactor = 40, 8
 	// boldSpan is the least time that a page must cover to promise anything: an import makes hundreds of objects a minute.
 	boldSpan = 600
 	// minSplitPages is how many pages a part must be expected to have.
@@ -130,20 +131,21 @@ func (l sliced) expected() (pages float64) {
 
 // allowance is how many splits a list's own pages pay for so far.
 func (l sliced) allowance() float64 {
-	seen := 0
+	found := 0
 	for _, s := range l {
-		if s.pages > 0 || s.Done {
-			seen++
+		if s.Objects > 0 {
+			found++
 		}
 	}
-	paid := knownShare * l.known()
-	if seen >= sampled {
-		return max(paid, expectedShare*(l.expected()+float64(l.objects())/pageSize))
+	paid, pages := knownShare*l.known(), l.expected()+float64(l.objects())/pageSize
+	if found >= sampled {
+		return max(paid, expectedShare*pages)
 	}
-	if len(l) == 1 && l[0].density > 0 && l[0].expected() >= boldPages {
-		return max(paid, boldSplits)
+	bold := 0.0
+	for enough := float64(boldPages); pages >= enough; enough *= boldFactor {
+		bold++
 	}
-	return paid
+	return max(paid, bold)
 }
 
 // page notes what a page of a slice has shown. created are the creations of its newest and oldest object.

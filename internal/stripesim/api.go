@@ -94,7 +94,7 @@ func (s *Server) onBehalf(c caller, account string) (caller, *apiError) {
 
 // note keeps a request for Requests or PlatformRequests.
 func (s *Server) note(r *http.Request, c caller) {
-	request := Request{Method: r.Method, Path: r.URL.Path, Platform: c.platform.Name, Livemode: c.livemode}
+	request := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Platform: c.platform.Name, Livemode: c.livemode}
 	if c.account == nil {
 		s.platformRequests = append(s.platformRequests, request)
 		return

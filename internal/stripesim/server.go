@@ -70,6 +70,8 @@ type Server struct {
 // Request is one API request as it was received. Account is empty when a platform spoke for itself.
 type Request struct {
 	Method, Path, Account string
+	// Query is what came after the path.
+	Query string
 	// Platform whose key or grant it was sent with, by name.
 	Platform string
 	Livemode bool
