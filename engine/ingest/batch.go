@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kustiq/kustiq/engine/notify"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
@@ -25,6 +26,8 @@ type result struct {
 	received []int64
 	// matched are the accounts whose customers were matched.
 	matched []store.AccountRef
+	// announced are the churn events of the batch.
+	announced announced
 }
 
 // change is what a batch brings to one customer.
@@ -35,6 +38,8 @@ type change struct {
 	state   *scoring.State
 	// receivedAtMs is the earliest receipt among the live messages; 0 without one.
 	receivedAtMs int64
+	// origin is live as soon as one of the signals is.
+	origin notify.Origin
 }
 
 // apply is one batch inside its transaction: what was seen before is dropped, the rest is folded into its customers.
@@ -53,7 +58,7 @@ func (e *Engine) apply(ctx context.Context, tx *store.Tx, batch []item) (result,
 	if err != nil {
 		return r, err
 	}
-	saved, err := e.score(ctx, tx, changes, now)
+	saved, err := e.score(ctx, tx, changes, now, &r)
 	if err != nil {
 		return r, err
 	}
@@ -121,10 +126,13 @@ func dropKnownSignals(ctx context.Context, tx *store.Tx, messages []item, r *res
 			brought++
 			c := changes[ref.CustomerKey]
 			if c == nil {
-				c = &change{account: i.Account}
+				c = &change{account: i.Account, origin: notify.ByHistory}
 				changes[ref.CustomerKey] = c
 			}
 			c.signals = append(c.signals, s)
+			if i.live {
+				c.origin = notify.BySignal
+			}
 			if i.live && (c.receivedAtMs == 0 || i.ReceivedAtMs < c.receivedAtMs) {
 				c.receivedAtMs = i.ReceivedAtMs
 			}
@@ -140,9 +148,9 @@ func dropKnownSignals(ctx context.Context, tx *store.Tx, messages []item, r *res
 
 // score folds the changes into their customers, saves them and returns what it saved. Customers are worked on side by
 // side; the transaction is not.
-func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.CustomerKey]*change, now time.Time) (
-	[]*store.CustomerRecord, error,
-) {
+func (e *Engine) score(
+	ctx context.Context, tx *store.Tx, changes map[store.CustomerKey]*change, now time.Time, r *result,
+) ([]*store.CustomerRecord, error) {
 	keys := make([]store.CustomerKey, 0, len(changes))
 	for key := range changes {
 		keys = append(keys, key)
@@ -171,11 +179,12 @@ func (e *Engine) score(ctx context.Context, tx *store.Tx, changes map[store.Cust
 			c.record.FreshnessMs = max(0, now.UnixMilli()-c.receivedAtMs)
 		}
 	}
-	return saved, e.save(ctx, tx, all, now)
+	r.announced, err = e.save(ctx, tx, all, now)
+	return saved, err
 }
 
-// save evaluates customers by their states and stores them.
-func (e *Engine) save(ctx context.Context, tx *store.Tx, all []*change, now time.Time) error {
+// save evaluates customers by their states, stores them, and announces what is news about them.
+func (e *Engine) save(ctx context.Context, tx *store.Tx, all []*change, now time.Time) (announced, error) {
 	scopes := make([]store.Scope, 0, 1)
 	for i, c := range all {
 		if i == 0 || c.record.Scope != all[i-1].record.Scope { // most batches are of one scope
@@ -183,17 +192,21 @@ func (e *Engine) save(ctx context.Context, tx *store.Tx, all []*change, now time
 		}
 	}
 	if err := e.model.Refresh(ctx, tx, scopes); err != nil {
-		return err
+		return nil, err
 	}
 	err := sideBySide(all, func(c *change) error { return e.evaluate(c.record, c.state, now) })
 	if err != nil {
-		return err
+		return nil, err
+	}
+	counts, err := e.announce(ctx, tx, all, now)
+	if err != nil {
+		return nil, err
 	}
 	records := make([]*store.CustomerRecord, len(all))
 	for i, c := range all {
 		records[i] = c.record
 	}
-	return tx.SaveCustomers(ctx, records)
+	return counts, tx.SaveCustomers(ctx, records)
 }
 
 // sideBySide does something with each change, on all cores when there are enough, and returns the first error.
@@ -282,7 +295,7 @@ func (e *Engine) rebuild(ctx context.Context, tx *store.Tx, changes map[store.Cu
 // evaluate fills the record from the state.
 func (e *Engine) evaluate(r *store.CustomerRecord, s *scoring.State, now time.Time) error {
 	return e.guard(func() (err error) {
-		r.Evaluation = scoring.Evaluate(s, now, e.model.Params(r.Scope))
+		r.Evaluation = scoring.Evaluate(s, now, e.params(r.Scope))
 		r.EvaluatedAt = now
 		r.TopTerm, r.TopReason = topReason(r.Evaluation)
 		if next := r.Evaluation.NextChangeAt; !next.IsZero() && next.Before(now.Add(minRest)) {
@@ -292,6 +305,13 @@ func (e *Engine) evaluate(r *store.CustomerRecord, s *scoring.State, now time.Ti
 		r.State, err = json.Marshal(s)
 		return err
 	})
+}
+
+// params are what a scope's customers are scored with now.
+func (e *Engine) params(s store.Scope) scoring.Params {
+	p := e.model.Params(s)
+	p.AtRisk = e.settings.of(s.Workspace).AtRiskThreshold
+	return p
 }
 
 // errScoring stands for a panic of the pure code. What was thrown may quote a signal and is not passed on.

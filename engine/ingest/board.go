@@ -29,10 +29,11 @@ type boards struct {
 	erasures board[bus.Erasure]
 	policies board[bus.MatchPolicy]
 	matches  board[bus.Matches]
+	settings board[bus.Settings]
 }
 
 func boardsOf(b *bus.Bus) boards {
-	return boards{erasures: b.Erasures(), policies: b.MatchPolicies(), matches: b.Matches()}
+	return boards{erasures: b.Erasures(), policies: b.MatchPolicies(), matches: b.Matches(), settings: b.Settings()}
 }
 
 // follow watches a board until ctx ends, however often the watch breaks off.

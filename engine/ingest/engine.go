@@ -5,20 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
 
+	"github.com/kustiq/kustiq/engine/notify"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/vault"
 )
 
 // maxBatch bounds one transaction: large enough to spread a sync to disk, small enough to end within a try's time.
 const maxBatch = 1000
 
-// Options of an Engine. Model may be nil, which stands for PriorModel; everything else is required.
+// Options of an Engine. Model may be nil, which stands for PriorModel; everything but it, BusVault and AllowedNetworks
+// is required.
 type Options struct {
 	Bus     *bus.Bus
 	Store   *store.Store
@@ -27,6 +31,10 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Model gives the parameters that customers are scored with.
 	Model Model
+	// BusVault opens what the operator has sealed of the receivers of churn events; without it none can be reached.
+	BusVault *vault.Vault
+	// AllowedNetworks are inside and may be reached by churn events all the same.
+	AllowedNetworks []netip.Prefix
 }
 
 // Engine consumes signals and keeps scores current. Any number of engines may share a bus and a PostgreSQL store.
@@ -39,6 +47,9 @@ type Engine struct {
 	model   Model
 	eraser  *eraser
 	matcher *matcher
+	// settings are what workspaces ask for, deliverer sends their churn events.
+	settings  *settings
+	deliverer *notify.Deliverer
 	// wake tells the scheduler that a batch may have moved the next due time forward.
 	wake chan struct{}
 	// pruneAt is when the ledger is pruned next; only the scheduler uses it.
@@ -70,8 +81,16 @@ func newEngine(o Options, from source, on boards) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new engine: %w", err)
 	}
+	asked := newSettings(on.settings, o.BusVault)
+	deliverer, err := notify.NewDeliverer(notify.Options{
+		Outbox: o.Store, Receivers: asked, Clock: o.Clock, Logger: o.Logger, Metrics: o.Metrics, AllowedNetworks: o.AllowedNetworks,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("new engine: %w", err)
+	}
 	return &Engine{
 		source: from, store: o.Store, clock: o.Clock, logger: o.Logger.With("component", "engine"), metrics: m, model: o.Model,
+		settings: asked, deliverer: deliverer,
 		eraser: newEraser(on.erasures), matcher: newMatcher(on.policies, on.matches), wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -79,6 +98,9 @@ func newEngine(o Options, from source, on boards) (*Engine, error) {
 // Run consumes, re-evaluates and meets the operator's requests until ctx ends, which is no error. A batch under way is
 // finished first.
 func (e *Engine) Run(ctx context.Context) error {
+	if err := e.collectSettings(ctx); err != nil {
+		return err
+	}
 	// Erasures asked for while no engine ran come before any message: what an account that was connected again has sent
 	// since then is to stay. One that fails is tried again by the worker.
 	if err := e.collectErasures(ctx); err != nil {
@@ -96,6 +118,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	group.Go(func() error { return e.work(groupCtx, e.eraser.inbox, e.eraseAccounts) })
 	group.Go(func() error { return e.watchPolicies(groupCtx) })
 	group.Go(func() error { return e.work(groupCtx, e.matcher.inbox, e.match) })
+	group.Go(func() error { return e.watchSettings(groupCtx) })
+	group.Go(func() error { return e.work(groupCtx, e.settings.inbox, e.judgeAnew) })
+	group.Go(func() error { return e.deliverer.Run(groupCtx) })
 	if err := group.Wait(); ctx.Err() == nil {
 		return err
 	}

@@ -109,6 +109,7 @@ func (e *Engine) accept(batch []item, r result) {
 		e.metrics.freshness.Observe(float64(max(0, now.UnixMilli()-receivedAtMs)) / 1000)
 	}
 	e.matcher.changed(r.matched)
+	e.sent(r.announced)
 	select {
 	case e.wake <- struct{}{}:
 	default: // the scheduler will look anyway

@@ -62,7 +62,8 @@ func (b *bench) start(t testing.TB, from source, change ...func(o *Options)) {
 	for _, c := range change {
 		c(&o)
 	}
-	on := boards{erasures: &memory[bus.Erasure]{}, policies: &memory[bus.MatchPolicy]{}, matches: &memory[bus.Matches]{}}
+	on := boards{erasures: &memory[bus.Erasure]{}, policies: &memory[bus.MatchPolicy]{}, matches: &memory[bus.Matches]{},
+		settings: &memory[bus.Settings]{}}
 	if real, ok := from.(*bus.Bus); ok {
 		on = boardsOf(real)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/kustiq/kustiq/engine/notify"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/store"
 )
@@ -80,16 +81,21 @@ func (e *Engine) reevaluate(ctx context.Context) (total int, err error) {
 func (e *Engine) reevaluatePage(ctx context.Context, limit int) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
+	var counts announced
 	err = e.store.Update(ctx, func(tx *store.Tx) error {
 		now := e.clock.Now()
 		keys, err := tx.Due(ctx, now, limit)
 		if err != nil || len(keys) == 0 {
-			n = 0
+			n, counts = 0, nil
 			return err
 		}
 		n = len(keys)
-		return e.rescore(ctx, tx, keys, now)
+		counts, err = e.rescore(ctx, tx, keys, now, notify.ByTime)
+		return err
 	})
+	if err == nil {
+		e.sent(counts)
+	}
 	return n, err
 }
 
@@ -113,27 +119,29 @@ func (e *Engine) reevaluateOne(ctx context.Context) (int, error) {
 }
 
 // rescore evaluates stored states at now. A state that cannot be read is rebuilt from its signals.
-func (e *Engine) rescore(ctx context.Context, tx *store.Tx, keys []store.CustomerKey, now time.Time) error {
+func (e *Engine) rescore(
+	ctx context.Context, tx *store.Tx, keys []store.CustomerKey, now time.Time, origin notify.Origin,
+) (announced, error) {
 	records, err := tx.Customers(ctx, keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	changes := make(map[store.CustomerKey]*change, len(keys))
 	all := make([]*change, 0, len(keys))
 	for _, key := range keys {
-		c := &change{record: records[key]}
+		c := &change{record: records[key], origin: origin}
 		if state := (&scoring.State{}); json.Unmarshal(c.record.State, state) == nil {
 			c.state = state
 		}
 		changes[key], all = c, append(all, c)
 	}
 	if err := e.rebuild(ctx, tx, changes); err != nil {
-		return err
+		return nil, err
 	}
 	return e.save(ctx, tx, all, now)
 }
 
-// prune forgets old event ids once a day.
+// prune forgets old event ids and old deliveries once a day.
 func (e *Engine) prune(ctx context.Context) {
 	now := e.clock.Now()
 	if now.Before(e.pruneAt) {
@@ -145,5 +153,10 @@ func (e *Engine) prune(ctx context.Context) {
 		e.logger.Warn("pruning the ledger failed and waits for the next day", "error", err)
 		return
 	}
-	e.logger.Debug("pruned the ledger", "events", n)
+	deliveries, err := e.store.PruneDeliveries(ctx)
+	if err != nil {
+		e.logger.Warn("pruning the delivery log failed and waits for the next day", "error", err)
+		return
+	}
+	e.logger.Debug("pruned the ledger and the delivery log", "events", n, "deliveries", deliveries)
 }
