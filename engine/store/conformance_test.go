@@ -20,7 +20,8 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"made due": testMakeDue, "histories": testHistories, "model and batch": testModelAndBatch, "changes": testChanges, "trend": testTrend, "score history": testScoreHistory,
 		"audit":   testAudit,
 		"filters": testFilters, "search at rest": testSearchAtRest, "search of older rows": testSearchOfOlderRows,
-		"totals": testTotals,
+		"totals":     testTotals,
+		"deliveries": testDeliveries, "delivery log": testDeliveryLog, "several deliverers": testDeliverers, "threshold": testThreshold,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })
 	}
