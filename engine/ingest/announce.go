@@ -40,6 +40,9 @@ func (e *Engine) news(c *change, now time.Time) ([]store.Delivery, error) {
 		return nil, nil
 	}
 	before, stored := r.Before()
+	if c.origin == notify.ByTime && stored && before.ModelVersion != r.Evaluation.ModelVersion {
+		c.origin = notify.BySettings // a new model has all customers evaluated again
+	}
 	events, told, err := notify.Decide(notify.Change{
 		Workspace: r.Workspace, Livemode: r.Livemode, Customer: r.Customer, Told: r.Told, Before: before, Stored: stored,
 		After: r.Evaluation, TopReason: r.TopReason, Origin: c.origin, Signals: c.signals, Threshold: wanted.AtRiskThreshold, Now: now,

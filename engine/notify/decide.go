@@ -32,7 +32,7 @@ const (
 	BySignal
 	// ByHistory is a backfill. It announces nothing: what it finds out has happened before anybody listened.
 	ByHistory
-	// BySettings is a changed threshold. It announces nothing either: nothing has happened to the customer.
+	// BySettings is a changed threshold or model. It announces nothing either: nothing has happened to the customer.
 	BySettings
 )
 

@@ -47,7 +47,7 @@ type CustomerRecord struct {
 	accountBefore string
 }
 
-// Before is the stored evaluation that this record replaces: tier, score, p30, segment and revenue. ok is false for a
+// Before is the stored evaluation that this record replaces: tier, score, p30, segment, revenue and model. ok is false for a
 // customer that was not stored yet.
 func (r *CustomerRecord) Before() (e scoring.Evaluation, ok bool) { return r.before, r.stored }
 
@@ -112,7 +112,7 @@ func (t *Tx) Customers(ctx context.Context, keys []CustomerKey) (map[CustomerKey
 		tuple: keyTuple,
 		tail: `) SELECT c.workspace, c.livemode, c.customer, c.state, c.tier, -c.neg_score, c.top_reason, c.evaluated_at,
 			c.freshness_ms, c.last_kind, c.last_created, c.last_id, c.identity, c.identity_created, c.identity_id, c.account,
-			c.p30, c.segment, -c.neg_mrr, c.currency, c.told, c.top_term, c.search
+			c.p30, c.segment, -c.neg_mrr, c.currency, c.model_version, c.told, c.top_term, c.search
 			FROM k CROSS JOIN customers c
 			WHERE c.workspace = k.workspace AND c.livemode = k.livemode AND c.customer = k.id AND c.model_version <> ''
 			ORDER BY c.workspace, c.livemode, c.customer` + t.lock(` FOR UPDATE OF c`),
@@ -133,7 +133,7 @@ func scanRecord(rows *sql.Rows) (*CustomerRecord, error) {
 	err := rows.Scan(&r.Workspace, &r.Livemode, &r.Customer, &r.State, &r.before.Tier, &r.before.Score, &r.TopReason,
 		&evaluatedAt, &r.FreshnessMs, &r.last.kind, &r.last.created, &r.last.id,
 		&r.identity.sealed, &r.identity.created, &r.identity.id, &r.Account,
-		&r.before.P30, &r.before.Segment, &r.before.MRR, &r.before.Currency, &r.Told, &r.TopTerm, &r.search)
+		&r.before.P30, &r.before.Segment, &r.before.MRR, &r.before.Currency, &r.before.ModelVersion, &r.Told, &r.TopTerm, &r.search)
 	r.before.MRR += 0 // a negated zero is none
 	r.Evaluation, r.EvaluatedAt, r.accountBefore = r.before, fromMilli(evaluatedAt), r.Account
 	return r, err

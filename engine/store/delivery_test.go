@@ -28,8 +28,8 @@ func (f *fixture) enqueue(t testing.TB, s store.Scope, endpoint string, bodies .
 	})
 }
 
-// claim takes all that may be taken now.
-func (f *fixture) claim(t testing.TB, except ...string) (all []store.Delivery) {
+// take claims all that may be taken now.
+func (f *fixture) take(t testing.TB, except ...string) (all []store.Delivery) {
 	t.Helper()
 	for {
 		claimed, more, err := f.ClaimDeliveries(f.ctx, 3, time.Minute, except)
@@ -65,14 +65,14 @@ func testDeliveries(t *testing.T, f *fixture) {
 	f.enqueue(t, acme, "r1", "a1", "a2", "a3", "b1")
 	f.enqueue(t, acme, "r2", "a1")
 	f.enqueue(t, rival, "r1", "a9")
-	g.Expect(messages(f.claim(t, "r2"))).To(ConsistOf("a1", "b1", "a9"), "the first of each customer, and nothing of a receiver that has enough")
-	first := f.claim(t)
+	g.Expect(messages(f.take(t, "r2"))).To(ConsistOf("a1", "b1", "a9"), "the first of each customer, and nothing of a receiver that has enough")
+	first := f.take(t)
 	g.Expect(messages(first)).To(Equal([]string{"a1"}), "that receiver's")
 	g.Expect(first[0]).To(And(HaveField("Body", []byte("body of a1")), HaveField("Endpoint", "r2"), HaveField("Attempts", 1),
 		HaveField("NextAt", start.Add(time.Minute)), HaveField("Scope", acme), HaveField("Customer", "cus_a")))
 
 	f.clock.SetTime(start.Add(time.Minute))
-	again := f.claim(t)
+	again := f.take(t)
 	g.Expect(messages(again)).To(ConsistOf("a1", "b1", "a9", "a1"), "when the lease is over")
 	g.Expect(again).To(HaveEach(HaveField("Attempts", 2)))
 	g.Expect(f.settle(t, first[0], store.DeliveryDelivered, 200, time.Time{})).To(BeFalse(), "whoever had it before has lost it")
@@ -84,22 +84,22 @@ func testDeliveries(t *testing.T, f *fixture) {
 			g.Expect(f.settle(t, d, store.DeliveryDelivered, 200, time.Time{})).To(BeTrue())
 		}
 	}
-	g.Expect(f.claim(t)).To(BeEmpty(), "what comes after a failure waits with it")
+	g.Expect(f.take(t)).To(BeEmpty(), "what comes after a failure waits with it")
 	f.clock.SetTime(start.Add(2 * time.Minute)) // when the claim that it waited for would have ended
-	g.Expect(f.claim(t)).To(BeEmpty())
+	g.Expect(f.take(t)).To(BeEmpty())
 	at, ok, err := f.NextDelivery(f.ctx)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(ok).To(BeTrue())
 	g.Expect(at).To(Equal(start.Add(6 * time.Minute)))
 
 	f.clock.SetTime(at)
-	claimed := f.claim(t)
+	claimed := f.take(t)
 	g.Expect(messages(claimed)).To(Equal([]string{"a1"}))
 	f.settle(t, claimed[0], store.DeliveryGivenUp, 500, time.Time{})
-	claimed = f.claim(t)
+	claimed = f.take(t)
 	g.Expect(messages(claimed)).To(Equal([]string{"a2"}), "what waited is next at once")
 	f.settle(t, claimed[0], store.DeliveryDelivered, 200, time.Time{})
-	claimed = f.claim(t)
+	claimed = f.take(t)
 	g.Expect(messages(claimed)).To(Equal([]string{"a3"}))
 	f.settle(t, claimed[0], store.DeliveryDelivered, 200, time.Time{})
 	_, ok, err = f.NextDelivery(f.ctx)
@@ -112,7 +112,7 @@ func testDeliveryLog(t *testing.T, f *fixture) {
 	f.enqueue(t, acme, "r1", "a1", "b1", "c1")
 	f.enqueue(t, acmeTest, "r1", "t1")
 	f.enqueue(t, rival, "r1", "x1")
-	for _, d := range f.claim(t) {
+	for _, d := range f.take(t) {
 		switch d.MessageID {
 		case "a1":
 			f.settle(t, d, store.DeliveryDelivered, 200, time.Time{})
@@ -139,7 +139,7 @@ func testDeliveryLog(t *testing.T, f *fixture) {
 	g.Expect(f.Resend(f.ctx, "rival/prod", gone.Seq)).To(MatchError(store.ErrNotFound), "another workspace's")
 	g.Expect(f.Resend(f.ctx, "acme/prod", gone.Seq)).To(Succeed())
 	g.Expect(f.Resend(f.ctx, "acme/prod", gone.Seq)).To(MatchError(store.ErrPending))
-	again := f.claim(t)
+	again := f.take(t)
 	g.Expect(messages(again)).To(Equal([]string{"b1"}))
 	g.Expect(again[0].Attempts).To(Equal(1), "a full round of attempts")
 	f.settle(t, again[0], store.DeliveryDelivered, 200, time.Time{})
