@@ -22,6 +22,8 @@ type devOptions struct {
 	streamPerMinute                         float64
 	logLevel                                slog.Level
 	out                                     io.Writer
+	// allowed networks may be sent churn events.
+	allowed networks
 }
 
 const (
@@ -68,6 +70,7 @@ The simulated Stripe keeps nothing, so a start in the same data folder begins an
 	flags.IntVar(&opts.customers, "customers", 200, "customers of the demo account")
 	flags.Uint64Var(&opts.seed, "seed", 1, "seed of the demo account's history")
 	flags.Float64Var(&opts.streamPerMinute, "events-per-minute", 30, "live events of the demo account after its story; 0 for none")
+	opts.allowed.add(cmd)
 	flags.TextVar(&opts.logLevel, "log-level", slog.LevelInfo, "least level in logs/kustiq.log: DEBUG, INFO, WARN or ERROR")
 	return cmd
 }

@@ -91,7 +91,7 @@ func (s *devStack) startRoles() error {
 	if err != nil {
 		return err
 	}
-	engine, err := s.newEngine(s.bus, s.store)
+	engine, err := s.newEngine(s.bus, s.store, s.keys, s.opts.allowed)
 	if err != nil {
 		return err
 	}

@@ -48,13 +48,16 @@ func newEngineCommand() *cobra.Command {
 	var onBus busFlags
 	var scores storeFlags
 	var keysDir string
+	var allowed networks
 	cmd := &cobra.Command{
 		Use:   "engine",
 		Short: "Run the engine, which turns signals into scores",
 		Long: `Runs the engine of one region: it takes signals from the bus, folds them into customers, scores these and stores them.
 One engine works on SQLite, any number on PostgreSQL.
 
-It reaches the bus and the store. Of the keysets it needs identity.` + environmentHelp,
+It also sends churn events to the receivers that Workspaces name, by https and never to an address inside.
+
+It reaches the bus, the store and these receivers. Of the keysets it needs bus and identity.` + environmentHelp,
 		Example: `  kustiq engine --region EU --bus-url nats://kustiq-bus:4222 --bus-token-file /etc/kustiq/bus/token \
     --keys-dir /etc/kustiq/keys --store-file /etc/kustiq/store/dsn`,
 		Args: cobra.NoArgs, PreRunE: fromEnvironment,
@@ -69,18 +72,19 @@ It reaches the bus and the store. Of the keysets it needs identity.` + environme
 			if err != nil {
 				return err
 			}
-			return runRole(cmd, flags, newMetrics(), func(r *role) error { return r.startEngine(onBus, keysDir, dsn) })
+			return runRole(cmd, flags, newMetrics(), func(r *role) error { return r.startEngine(onBus, keysDir, dsn, allowed) })
 		},
 	}
 	onBus.add(cmd)
 	addKeysDir(cmd, &keysDir)
 	scores.add(cmd)
+	allowed.add(cmd)
 	flags.add(cmd)
 	return cmd
 }
 
-func (r *role) startEngine(onBus busFlags, keysDir, dsn string) error {
-	set, err := r.openKeys(keys.Folder(keysDir), keys.Identity)
+func (r *role) startEngine(onBus busFlags, keysDir, dsn string, allowed networks) error {
+	set, err := r.openKeys(keys.Folder(keysDir), keys.Bus, keys.Identity)
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func (r *role) startEngine(onBus busFlags, keysDir, dsn string) error {
 	if err != nil {
 		return err
 	}
-	engine, err := r.newEngine(b, scores)
+	engine, err := r.newEngine(b, scores, set, allowed)
 	if err != nil {
 		return err
 	}

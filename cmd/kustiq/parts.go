@@ -39,9 +39,10 @@ func (p *process) newReceiver(b *bus.Bus, set *keys.Set) (*webhookreceiver.Recei
 	})
 }
 
-func (p *process) newEngine(b *bus.Bus, s *store.Store) (*ingest.Engine, error) {
+func (p *process) newEngine(b *bus.Bus, s *store.Store, set *keys.Set, allowed networks) (*ingest.Engine, error) {
 	return ingest.New(ingest.Options{
 		Bus: b, Store: s, Clock: p.clock, Logger: p.log, Metrics: p.metrics, Model: model.NewCache(p.log),
+		BusVault: set.Bus, AllowedNetworks: allowed,
 	})
 }
 

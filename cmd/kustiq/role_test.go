@@ -45,6 +45,7 @@ func TestRolesSayWhatIsMissing(t *testing.T) {
 		"an engine with two stores":        {newEngineCommand, append(onBus, "--keys-dir", "x", "--store", "sqlite://x", "--store-file", "y"), "leave one out"},
 		"a password on the command line":   {newEngineCommand, append(onBus, "--keys-dir", "x", "--store", "postgres://u:word@h/d"), "--store holds a password"},
 		"a store in an empty file":         {newEngineCommand, append(onBus, "--keys-dir", "x", "--store-file", empty), "is empty"},
+		"a network that is none":           {newEngineCommand, append(onBus, "--notify-allow-cidrs", "127.0.0.1"), `"127.0.0.1" is no network`},
 		"an operator without a name":       {newOperatorCommand, nil, "--installation-id is missing"},
 		"an operator without regions":      {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: []")}, "names no region"},
 		"a region with a path":             {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: [{name: EU, receiverURL: https://x/y}]")}, "is not a base URL"},
