@@ -72,11 +72,12 @@ func BenchmarkDuplicates(b *testing.B) {
 // BenchmarkMatching processes full batches of new identities in a workspace of 100,000 profiles, half of which match.
 func BenchmarkMatching(b *testing.B) {
 	engine := newBench(b)
-	profiles := make([]matching.Profile, 100_000)
-	for i := range profiles {
-		profiles[i] = matching.Profile{ID: fmt.Sprintf("p%d", i), Email: fmt.Sprintf("somebody@company-%d.example", i)}
+	var file strings.Builder
+	file.WriteString("profile_id,email\n")
+	for i := range 100_000 {
+		fmt.Fprintf(&file, "p%d,somebody@company-%d.example\n", i, i)
 	}
-	if _, err := engine.store.ImportProfiles(engine.ctx, workspace, profiles); err != nil {
+	if _, err := engine.Import(engine.ctx, workspace, strings.NewReader(file.String()), matching.CSV); err != nil {
 		b.Fatal(err)
 	}
 	n := 0
@@ -90,23 +91,6 @@ func BenchmarkMatching(b *testing.B) {
 		engine.handle(engine.ctx, batch)
 	}
 	b.ReportMetric(float64(b.N*maxBatch)/b.Elapsed().Seconds(), "customers/s")
-}
-
-// BenchmarkImport saves 100,000 profiles in one transaction.
-func BenchmarkImport(b *testing.B) {
-	var file strings.Builder
-	file.WriteString("profile_id,email\n")
-	for i := range 100_000 {
-		fmt.Fprintf(&file, "p%d,somebody@company-%d.example\n", i, i)
-	}
-	for b.Loop() {
-		b.StopTimer()
-		engine := newBench(b)
-		b.StartTimer()
-		if _, err := engine.Import(engine.ctx, workspace, strings.NewReader(file.String()), matching.CSV); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 type silent struct{}

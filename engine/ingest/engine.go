@@ -121,6 +121,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	group.Go(func() error { return e.watchSettings(groupCtx) })
 	group.Go(func() error { return e.work(groupCtx, e.settings.inbox, e.judgeAnew) })
 	group.Go(func() error { return e.deliverer.Run(groupCtx) })
+	group.Go(func() error { return e.work(groupCtx, newInbox(), e.applyImports) })
 	if err := group.Wait(); ctx.Err() == nil {
 		return err
 	}

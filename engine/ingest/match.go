@@ -35,9 +35,11 @@ type matcher struct {
 	check bool
 
 	// publishAt is by RouteKey when counts may be published next, checkAt when rematches are looked at unasked. Only the
-	// worker uses them.
+	// worker uses them, and decisions.
 	publishAt map[string]time.Time
 	checkAt   time.Time
+	// decisions are how often persons had decided on an account's matches when its counts were last told.
+	decisions map[store.AccountRef]int64
 }
 
 func newMatcher(policies board[bus.MatchPolicy], counts board[bus.Matches]) *matcher {
@@ -124,10 +126,18 @@ func (e *Engine) match(ctx context.Context) (again time.Duration) {
 
 // rematchDue finds the accounts whose customers were last matched under something else than what holds now.
 func (e *Engine) rematchDue(ctx context.Context) error {
-	imports, last, err := e.store.Rematches(ctx)
+	imports, last, decisions, err := e.store.Rematches(ctx)
 	if err != nil {
 		return err
 	}
+	var decidedOn []store.AccountRef
+	for ref, n := range decisions {
+		if e.matcher.decisions[ref] != n {
+			decidedOn = append(decidedOn, ref)
+		}
+	}
+	e.matcher.decisions = decisions
+	e.matcher.changed(decidedOn)
 	e.matcher.mu.Lock()
 	policies := make([]bus.MatchPolicy, 0, len(e.matcher.known))
 	for _, p := range e.matcher.known {

@@ -199,3 +199,27 @@ func TestMatchingOverTheBus(t *testing.T) {
 	g.Eventually(func() error { _, err := told(); return err }, "20s").Should(MatchError(bus.ErrNotFound))
 	stop()
 }
+
+// TestOtherProcessesImportsAndDecisions takes profiles in and decides on a match as the dashboard does, by the store alone.
+func TestOtherProcessesImportsAndDecisions(t *testing.T) {
+	g := NewWithT(t)
+	b := newMatchBench(t)
+	b.deliver(message(about("cus_team", "evt_1", "team@lovelace.example", 1)))
+	b.ask(policy)
+	b.settle()
+	reader, err := matching.NewReader(strings.NewReader(profiles), matching.CSV)
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = b.store.StageProfiles(b.ctx, workspace, reader)
+	g.Expect(err).NotTo(HaveOccurred())
+	b.settle()
+	g.Expect(b.told(t)).To(HaveField("Profiles", int64(0)))
+	g.Expect(b.applyImports(b.ctx)).To(Equal(importIdle))
+	b.settle()
+	g.Expect(b.told(t)).To(And(HaveField("Profiles", int64(2)), HaveField("Review", int64(1))))
+
+	_, _, err = b.store.DecideMatch(b.ctx, workspace, store.Ruling{Customer: "cus_team", Verdict: matching.Approve})
+	g.Expect(err).NotTo(HaveOccurred())
+	b.clock.Step(rematchIdle)
+	b.match(b.ctx)
+	g.Expect(b.told(t)).To(And(HaveField("Matched", int64(1)), HaveField("Review", int64(0))))
+}

@@ -15,16 +15,21 @@ import (
 // csvFile reads RFC 4180.
 type csvFile struct {
 	rows *csv.Reader
+	// row bounds what is read for one row: a quotation mark that is never closed would make the rest of the file a field.
+	row *budget
+	// line is where the last row began.
+	line int
 	// columns are the places of profile_id, email and domain; the last is -1 when there is none.
 	columns [3]int
 }
 
 func openCSV(r io.Reader) (*csvFile, error) {
-	buffered := bufio.NewReader(r)
+	row := &budget{r: r, left: maxLine}
+	buffered := bufio.NewReader(row)
 	if mark, err := buffered.Peek(3); err == nil && string(mark) == "\ufeff" { // spreadsheets begin a file with it
 		_, _ = buffered.Discard(len(mark))
 	}
-	f := &csvFile{rows: csv.NewReader(buffered)}
+	f := &csvFile{rows: csv.NewReader(buffered), row: row}
 	f.rows.ReuseRecord = true
 	header, err := f.rows.Read()
 	if errors.Is(err, io.EOF) {
@@ -51,16 +56,41 @@ func openCSV(r io.Reader) (*csvFile, error) {
 }
 
 func (f *csvFile) next() (p Profile, line int, err error) {
+	if f.row.spent {
+		return p, 0, io.EOF // what follows is not known to begin a row
+	}
+	f.row.left = maxLine
 	row, err := f.rows.Read()
+	if f.row.spent {
+		return p, 0, LineError{f.line + 1, fmt.Sprintf("the row that begins here or after it is longer than %d bytes", maxLine)}
+	}
 	if err != nil {
 		return p, 0, csvError(err)
 	}
 	line, _ = f.rows.FieldPos(0)
+	f.line = line
 	p = Profile{ID: row[f.columns[0]], Email: row[f.columns[1]]}
 	if f.columns[2] >= 0 {
 		p.Domain = row[f.columns[2]]
 	}
 	return p, line, nil
+}
+
+// budget reads no more than is left of it.
+type budget struct {
+	r     io.Reader
+	left  int
+	spent bool
+}
+
+func (b *budget) Read(into []byte) (int, error) {
+	if b.left <= 0 {
+		b.spent = true
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := b.r.Read(into)
+	b.left -= n
+	return n, err
 }
 
 // csvError leaves out all but the line and the kind.

@@ -25,6 +25,8 @@ type Evidence string
 
 // The kinds of evidence, from the one that decides to the weakest.
 const (
+	// ByDecision is what a person decided.
+	ByDecision Evidence = "decision"
 	// ByMetadata is a metadata.kustiq_profile_id that names a profile.
 	ByMetadata Evidence = "metadata"
 	// ByEmail is the e-mail address of exactly one profile.

@@ -21,17 +21,14 @@ const (
 )
 
 const (
-	// maxProfiles bounds one import: other writers of an embedded store wait for its one transaction. More profiles come
-	// in several files.
-	maxProfiles = 100_000
+	// maxProfiles bounds one import.
+	maxProfiles = 10_000_000
 	// maxFile bounds one file, in bytes.
-	maxFile = 64 << 20
-	// maxLine bounds one line of NDJSON, in bytes.
+	maxFile = 2 << 30
+	// maxLine bounds one line, in bytes.
 	maxLine = 64 << 10
 	// maxField bounds one field, in bytes: an e-mail address has 254 at most (RFC 5321), a domain 253.
 	maxField = 255
-	// maxProblems is how many lines at fault are told at once.
-	maxProblems = 20
 )
 
 // LineError says what is wrong with a line of an import, in words that quote nothing of it.
@@ -49,24 +46,39 @@ type profileFile interface {
 	next() (p Profile, line int, err error)
 }
 
-// Read reads a file of profiles. When any line is at fault it returns none of them, and an error that holds a LineError
-// for each line, the first 20 at most.
-func Read(r io.Reader, format Format) ([]Profile, error) {
+// Reader reads a file of profiles, one after the other, in memory that does not grow with the file.
+type Reader struct {
+	file  profileFile
+	bytes *io.LimitedReader
+	read  int
+}
+
+// NewReader begins to read. It fails with a LineError when the header is at fault.
+func NewReader(r io.Reader, format Format) (*Reader, error) {
 	limited := &io.LimitedReader{R: r, N: maxFile + 1}
 	file, err := open(limited, format)
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := readAll(file)
-	switch {
-	case limited.N == 0: // the line that it ends in the middle of is no problem of its own
-		return nil, fmt.Errorf("the file is larger than %d MiB; import it in several parts", maxFile>>20)
-	case err != nil:
-		return nil, err
-	case len(profiles) == 0:
-		return nil, errors.New("the file has no profiles")
+	return &Reader{file: file, bytes: limited}, nil
+}
+
+// Next returns the next profile and the line where it begins, and io.EOF after the last one. A LineError concerns one line
+// only; after any other error nothing more can be read. Whether an id comes twice is for the caller to know.
+func (r *Reader) Next() (p Profile, line int, err error) {
+	p, line, err = r.file.next()
+	if r.bytes.N == 0 { // the line that it ends in the middle of is no problem of its own
+		return p, 0, fmt.Errorf("the file is larger than %d GiB; import it in several parts", maxFile>>30)
 	}
-	return profiles, nil
+	if err == nil {
+		err = checkProfile(&p, line)
+	}
+	if err == nil {
+		if r.read++; r.read > maxProfiles {
+			return p, 0, fmt.Errorf("the file has more than %d profiles; import it in several parts", maxProfiles)
+		}
+	}
+	return p, line, err
 }
 
 func open(r io.Reader, format Format) (profileFile, error) {
@@ -79,33 +91,8 @@ func open(r io.Reader, format Format) (profileFile, error) {
 	return nil, errors.New("the format is neither csv nor ndjson")
 }
 
-func readAll(file profileFile) (profiles []Profile, err error) {
-	lines := map[string]int{}
-	var problems []error
-	for len(problems) < maxProblems {
-		p, line, err := file.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = checkProfile(&p, line, lines)
-		}
-		var atFault LineError
-		switch {
-		case errors.As(err, &atFault):
-			problems = append(problems, err)
-		case err != nil:
-			return nil, err
-		case len(profiles) == maxProfiles:
-			return nil, LineError{line, fmt.Sprintf("more than %d profiles; import them in several files", maxProfiles)}
-		}
-		profiles = append(profiles, p)
-	}
-	return profiles, errors.Join(problems...)
-}
-
-// checkProfile trims the fields, says what is wrong with them, and remembers the profile's line.
-func checkProfile(p *Profile, line int, lines map[string]int) error {
+// checkProfile trims the fields and says what is wrong with them.
+func checkProfile(p *Profile, line int) error {
 	for _, field := range []*string{&p.ID, &p.Email, &p.Domain} {
 		*field = strings.TrimSpace(*field)
 		switch {
@@ -124,9 +111,6 @@ func checkProfile(p *Profile, line int, lines map[string]int) error {
 		return LineError{line, "email is no e-mail address"}
 	case p.Domain != "" && !IsDomain(p.Domain):
 		return LineError{line, "domain is no domain name"}
-	case lines[p.ID] > 0:
-		return LineError{line, fmt.Sprintf("profile_id is that of line %d", lines[p.ID])}
 	}
-	lines[p.ID] = line
 	return nil
 }

@@ -2,7 +2,6 @@ package matching
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -29,7 +28,7 @@ func TestRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			got, err := Read(strings.NewReader(c.text), c.format)
+			got, err := readAll(strings.NewReader(c.text), c.format)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(got).To(Equal(c.want))
 		})
@@ -43,34 +42,31 @@ func TestReadErrors(t *testing.T) {
 		text   string
 		want   string
 	}{
-		"no header":         {CSV, "", "line 1: the file is empty"},
-		"another header":    {CSV, "profile_id,canary\n", "line 1: the header is neither"},
-		"a column twice":    {CSV, "profile_id,email,email\n", "line 1: the header is neither"},
-		"no profiles":       {CSV, "profile_id,email\n", "has no profiles"},
-		"too few fields":    {CSV, "profile_id,email\np1,a@b.example\ncanary\n", "line 3: the line has another number of fields"},
-		"a quotation mark":  {CSV, "profile_id,email\np1,\"canary\"x\n", "line 2: a quotation mark is out of place"},
-		"an open one":       {CSV, "profile_id,email\np1,\"canary\nx\n", "a quotation mark is out of place"},
-		"no id":             {CSV, "profile_id,email\n \t,canary@b.example\n", "line 2: profile_id is empty"},
-		"no address":        {CSV, "profile_id,email\np1,a@b.example\np2,canary\n", "line 3: email is no e-mail address"},
-		"no domain":         {CSV, "profile_id,email,domain\np1,,https://canary.example\n", "line 2: domain is no domain name"},
-		"an id twice":       {CSV, "profile_id,email\ncanary,a@b.example\n\ncanary,c@d.example\n", "line 4: profile_id is that of line 2"},
-		"not in UTF-8":      {CSV, "profile_id,email\ncanary\xff,a@b.example\n", "line 2: a field is not in UTF-8"},
-		"too long a field":  {CSV, "profile_id,email\ncanary" + strings.Repeat("x", 255) + ",\n", "line 2: a field is longer than 255 bytes"},
-		"control character": {CSV, "profile_id,email\n\"canary\x00\",\n", "line 2: a field has a control character"},
-		"too many":          {CSV, "profile_id,email\n" + numbers(maxProfiles+1), "line 100002: more than 100000 profiles"},
-		"no JSON":           {NDJSON, "{\"profile_id\":\"p1\"}\ncanary\n", "line 2: the line is no JSON object"},
-		"no object":         {NDJSON, "\"canary\"\n", "line 1: the line is no JSON object"},
-		"two objects":       {NDJSON, `{"profile_id":"p1"} {"profile_id":"canary"}`, "line 1: the line is no JSON object"},
-		"a number":          {NDJSON, `{"profile_id":7,"email":"canary@b.example"}`, "line 1: the line is no JSON object"},
-		"another field":     {NDJSON, `{"profile_id":"p1","canary":""}`, "line 1: the line is no JSON object"},
-		"JSON not in UTF-8": {NDJSON, "{\"profile_id\":\"canary\xff\"}", "line 1: the line is not in UTF-8"},
-		"too long a line":   {NDJSON, "{\"profile_id\":\"p1\"}\n\"canary" + strings.Repeat("x", maxLine), "line 2: the line is longer"},
-		"no lines":          {NDJSON, "\n\n", "has no profiles"},
-		"another format":    {"canary", "", "neither csv nor ndjson"},
+		"no header":           {CSV, "", "line 1: the file is empty"},
+		"another header":      {CSV, "profile_id,canary\n", "line 1: the header is neither"},
+		"a column twice":      {CSV, "profile_id,email,email\n", "line 1: the header is neither"},
+		"too few fields":      {CSV, "profile_id,email\np1,a@b.example\ncanary\n", "line 3: the line has another number of fields"},
+		"a quotation mark":    {CSV, "profile_id,email\np1,\"canary\"x\n", "line 2: a quotation mark is out of place"},
+		"an open one":         {CSV, "profile_id,email\np1,\"canary\nx\n", "a quotation mark is out of place"},
+		"no id":               {CSV, "profile_id,email\n \t,canary@b.example\n", "line 2: profile_id is empty"},
+		"no address":          {CSV, "profile_id,email\np1,a@b.example\np2,canary\n", "line 3: email is no e-mail address"},
+		"no domain":           {CSV, "profile_id,email,domain\np1,,https://canary.example\n", "line 2: domain is no domain name"},
+		"not in UTF-8":        {CSV, "profile_id,email\ncanary\xff,a@b.example\n", "line 2: a field is not in UTF-8"},
+		"too long a field":    {CSV, "profile_id,email\ncanary" + strings.Repeat("x", 255) + ",\n", "line 2: a field is longer than 255 bytes"},
+		"control character":   {CSV, "profile_id,email\n\"canary\x00\",\n", "line 2: a field has a control character"},
+		"a mark never closed": {CSV, "profile_id,email\np1,a@b.example\n\"canary" + strings.Repeat("x\n", maxLine), "line 3: the row that begins here or after it is longer"},
+		"no JSON":             {NDJSON, "{\"profile_id\":\"p1\"}\ncanary\n", "line 2: the line is no JSON object"},
+		"no object":           {NDJSON, "\"canary\"\n", "line 1: the line is no JSON object"},
+		"two objects":         {NDJSON, `{"profile_id":"p1"} {"profile_id":"canary"}`, "line 1: the line is no JSON object"},
+		"a number":            {NDJSON, `{"profile_id":7,"email":"canary@b.example"}`, "line 1: the line is no JSON object"},
+		"another field":       {NDJSON, `{"profile_id":"p1","canary":""}`, "line 1: the line is no JSON object"},
+		"JSON not in UTF-8":   {NDJSON, "{\"profile_id\":\"canary\xff\"}", "line 1: the line is not in UTF-8"},
+		"too long a line":     {NDJSON, "{\"profile_id\":\"p1\"}\n\"canary" + strings.Repeat("x", maxLine), "line 2: the line is longer"},
+		"another format":      {"canary", "", "neither csv nor ndjson"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			profiles, err := Read(strings.NewReader(c.text), c.format)
+			profiles, err := readAll(strings.NewReader(c.text), c.format)
 			g.Expect(profiles).To(BeNil())
 			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
 			g.Expect(err.Error()).NotTo(ContainSubstring("canary"))
@@ -78,12 +74,19 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-func numbers(n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, "p%d,\n", i)
+// readAll reads profiles until the end or the first fault.
+func readAll(r io.Reader, format Format) (all []Profile, err error) {
+	reader, err := NewReader(r, format)
+	for err == nil {
+		var p Profile
+		if p, _, err = reader.Next(); err == nil {
+			all = append(all, p)
+		}
 	}
-	return b.String()
+	if errors.Is(err, io.EOF) {
+		return all, nil
+	}
+	return nil, err
 }
 
 // endless is a file of empty lines.
@@ -97,18 +100,47 @@ func (endless) Read(into []byte) (int, error) {
 	return len(into), nil
 }
 
-func TestReadTellsManyLinesAtOnce(t *testing.T) {
+func TestReadGoesOnAfterALineAtFault(t *testing.T) {
 	g := NewWithT(t)
-	_, err := Read(strings.NewReader("profile_id,email\n"+strings.Repeat("p,x\n", 100)), CSV)
-	g.Expect(strings.Split(err.Error(), "\n")).To(HaveLen(maxProblems))
-	var first LineError
-	g.Expect(errors.As(err, &first)).To(BeTrue())
-	g.Expect(first).To(Equal(LineError{Line: 2, Problem: "email is no e-mail address"}))
+	for format, text := range map[Format]string{
+		CSV:    "profile_id,email\np1,x\np2,\np3,a,b\np4,\n",
+		NDJSON: "{\"profile_id\":\"p0\",\"email\":\"\"}\n{}\n{\"profile_id\":\"p2\"}\nx\n{\"profile_id\":\"p4\"}\n",
+	} {
+		reader, err := NewReader(strings.NewReader(text), format)
+		g.Expect(err).NotTo(HaveOccurred())
+		var good, bad []int
+		for {
+			_, line, err := reader.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			var fault LineError
+			if errors.As(err, &fault) {
+				bad = append(bad, fault.Line)
+				continue
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+			good = append(good, line)
+		}
+		g.Expect(bad).To(Equal([]int{2, 4}), string(format))
+		g.Expect(good).To(ContainElements(3, 5), string(format))
+	}
+}
 
-	_, err = Read(io.MultiReader(strings.NewReader("profile_id,email\np,\n"), iotest.ErrReader(io.ErrUnexpectedEOF)), CSV)
+func TestReadEndsWithWhatItReads(t *testing.T) {
+	g := NewWithT(t)
+	_, err := readAll(io.MultiReader(strings.NewReader("profile_id,email\np,\n"), iotest.ErrReader(io.ErrUnexpectedEOF)), CSV)
 	g.Expect(err).To(MatchError(io.ErrUnexpectedEOF))
-	_, err = Read(io.MultiReader(strings.NewReader("{}\n"), iotest.ErrReader(io.ErrUnexpectedEOF)), NDJSON)
+	_, err = readAll(io.MultiReader(strings.NewReader("{\"profile_id\":\"p\"}\n"), iotest.ErrReader(io.ErrUnexpectedEOF)), NDJSON)
 	g.Expect(err).To(MatchError(io.ErrUnexpectedEOF), "what comes after it may be at fault as well")
-	_, err = Read(endless{}, NDJSON)
-	g.Expect(err).To(MatchError(ContainSubstring("larger than 64 MiB")))
+
+	reader, err := NewReader(endless{}, NDJSON)
+	g.Expect(err).NotTo(HaveOccurred())
+	reader.bytes.N = 1 << 20 // two GiB take their time
+	_, _, err = reader.Next()
+	g.Expect(err).To(MatchError(ContainSubstring("larger than 2 GiB")))
+	reader.bytes.N, reader.read = 1<<20, maxProfiles
+	reader.file = openNDJSON(strings.NewReader("{\"profile_id\":\"p\"}"))
+	_, _, err = reader.Next()
+	g.Expect(err).To(MatchError(ContainSubstring("more than 10000000 profiles")))
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strings"
+	"unicode/utf8"
 )
 
 // cursor is the place after which the next page starts: the last row's place in the order, and the query it belongs to.
@@ -31,4 +33,22 @@ func decodeCursor(after string, livemode bool, query string) (cursor, error) {
 		return cursor{}, ErrCursor
 	}
 	return c, nil
+}
+
+// encodePlace is the cursor of a list that is in the order of ids.
+func encodePlace(list, id string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(list + "\x00" + id))
+}
+
+// decodePlace returns the id after which the next page starts, or ErrCursor for what is of another list.
+func decodePlace(list, after string) (id string, err error) {
+	if after == "" {
+		return "", nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(after)
+	of, id, ok := strings.Cut(string(raw), "\x00")
+	if err != nil || !ok || of != list || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
+		return "", ErrCursor
+	}
+	return id, nil
 }

@@ -50,7 +50,8 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 		count *int
 	}{
 		{"events", &n.Events}, {"signals", &n.Signals}, {"customers", &n.Customers}, {"score_history", &n.Scores},
-		{"failed_events", &n.Failed}, {"matches", &ignored}, {"profiles", &ignored}, {"rematches", &ignored},
+		{"failed_events", &n.Failed}, {"matches", &ignored}, {"match_decisions", &ignored}, {"profiles", &ignored},
+		{"profile_imports", &ignored}, {"staged_profiles", &ignored}, {"rematches", &ignored},
 		{"account_erasures", &ignored}, {"totals", &ignored}, {"segment_totals", &ignored}, {"segment_days", &ignored},
 		{"deliveries", &ignored}, {"models", &ignored}, {"model_runs", &ignored},
 	} {

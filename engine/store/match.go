@@ -49,6 +49,10 @@ func (t *Tx) match(ctx context.Context, subjects []subject, minimum Minimum) err
 	if err != nil {
 		return err
 	}
+	decisions, err := t.decisions(ctx, subjects)
+	if err != nil {
+		return err
+	}
 	_, err = t.execMany(ctx, statement{
 		head: `INSERT INTO matches
 			(workspace, livemode, customer, account, profile_id, confidence, evidence, state) VALUES `,
@@ -57,7 +61,7 @@ func (t *Tx) match(ctx context.Context, subjects []subject, minimum Minimum) err
 			profile_id = excluded.profile_id, confidence = excluded.confidence, evidence = excluded.evidence,
 			state = excluded.state`,
 	}, len(subjects), func(i int) []any {
-		s, m := subjects[i], matching.Decide(found[i])
+		s, m := subjects[i], decisions[subjects[i].CustomerKey].Decide(found[i])
 		state := m.State(minimum(AccountRef{Scope: s.Scope, Account: s.account}))
 		return []any{s.Workspace, bit(s.Livemode), s.Customer, s.account, m.ProfileID, m.Confidence, string(m.Evidence),
 			string(state)}
@@ -80,6 +84,30 @@ var candidates = statement{
 		(SELECT MIN(p.profile_id) FROM profiles p WHERE p.workspace = k.workspace AND p.domain_hash = k.domain),
 		(SELECT MAX(p.profile_id) FROM profiles p WHERE p.workspace = k.workspace AND p.domain_hash = k.domain)
 		FROM k`,
+}
+
+// decisions returns what persons decided of the subjects, as long as the profile exists.
+func (t *Tx) decisions(ctx context.Context, subjects []subject) (map[CustomerKey]matching.Decision, error) {
+	decided := map[CustomerKey]matching.Decision{}
+	err := t.queryMany(ctx, statement{
+		head:  keysCTE,
+		tuple: keyTuple,
+		tail: `) SELECT d.workspace, d.livemode, d.customer, d.decision, d.profile_id FROM k CROSS JOIN match_decisions d
+			WHERE d.workspace = k.workspace AND d.livemode = k.livemode AND d.customer = k.id
+			AND EXISTS (SELECT 1 FROM profiles p WHERE p.workspace = d.workspace AND p.profile_id = d.profile_id)`,
+	}, len(subjects), func(i int) []any {
+		return []any{subjects[i].Workspace, bit(subjects[i].Livemode), subjects[i].Customer}
+	}, func(rows *sql.Rows) error {
+		var key CustomerKey
+		var d matching.Decision
+		err := rows.Scan(&key.Workspace, &key.Livemode, &key.Customer, &d.Verdict, &d.ProfileID)
+		decided[key] = d
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return decided, nil
 }
 
 // findProfiles returns what the keys of each subject lead to.

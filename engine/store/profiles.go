@@ -2,90 +2,134 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/kustiq/kustiq/engine/matching"
 )
 
-// ImportCounts says what an import changed.
-type ImportCounts struct {
-	// Added profiles were not there before; Updated ones were, and are now as imported.
-	Added   int `json:"added"`
-	Updated int `json:"updated"`
-	// Profiles that the workspace has now.
-	Profiles int64 `json:"profiles"`
+// ProfilePage is one page of a workspace's profiles, in the order of their ids.
+type ProfilePage struct {
+	Profiles []matching.Profile
+	// Total counts all profiles of the workspace.
+	Total int64
+	// Next is the after of the next page; empty on the last one.
+	Next string
 }
 
-// ImportProfiles adds profiles to the workspace or replaces those of the same ID, all of them or none. Of several with
-// one ID the last counts. Customers are not matched by it: see RematchPage.
-func (s *Store) ImportProfiles(ctx context.Context, workspace string, profiles []matching.Profile) (ImportCounts, error) {
-	profiles = lastOfEach(profiles)
-	if slices.ContainsFunc(profiles, func(p matching.Profile) bool { return p.ID == "" }) {
-		return ImportCounts{}, errors.New("import profiles: a profile has no id")
+// Profiles returns at most limit profiles (50 when zero, 500 at most) from the one after the given cursor, or ErrCursor.
+func (s *Store) Profiles(ctx context.Context, workspace, after string, limit int) (ProfilePage, error) {
+	page := ProfilePage{Profiles: []matching.Profile{}}
+	if limit <= 0 {
+		limit = defaultPage
 	}
-	var n ImportCounts
-	err := s.Update(ctx, func(tx *Tx) (err error) {
-		n, err = tx.importProfiles(ctx, workspace, profiles)
+	limit = min(limit, maxPage)
+	from, err := decodePlace("p", after)
+	if err != nil {
+		return page, fmt.Errorf("list profiles: %w", err)
+	}
+	err = s.view(ctx, func(db querier) error {
+		w, ok, err := readScope(ctx, db, workspace, ModeAuto)
+		if err != nil || !ok {
+			return err
+		}
+		key, err := s.openKey(w)
+		if err != nil || key == nil {
+			return err
+		}
+		if err := db.row(ctx, `SELECT profiles FROM workspaces WHERE workspace = ?`, workspace).Scan(&page.Total); err != nil {
+			return err
+		}
+		return db.rows(ctx, `SELECT profile_id, identity FROM profiles WHERE workspace = ? AND profile_id > ?
+			ORDER BY profile_id LIMIT ?`, []any{workspace, from, limit + 1}, func(rows *sql.Rows) error {
+			if len(page.Profiles) == limit {
+				page.Next = encodePlace("p", page.Profiles[limit-1].ID)
+				return nil
+			}
+			var id string
+			var sealed []byte
+			if err := rows.Scan(&id, &sealed); err != nil {
+				return err
+			}
+			said, err := unsealProfile(key, workspace, id, sealed)
+			if err != nil {
+				s.logger.Warn("a profile cannot be opened", "workspace", workspace, "error", err)
+			}
+			page.Profiles = append(page.Profiles, matching.Profile{ID: id, Email: said.Email, Domain: said.Domain})
+			return nil
+		})
+	})
+	if err != nil {
+		return ProfilePage{}, fmt.Errorf("list profiles: %w", err)
+	}
+	return page, nil
+}
+
+// DeleteProfile removes a profile with the decisions on it, or fails with ErrNotFound. All customers of the workspace are
+// matched anew within half a minute.
+func (s *Store) DeleteProfile(ctx context.Context, workspace, id string) error {
+	err := s.Update(ctx, func(tx *Tx) error {
+		removed, err := tx.deleteProfiles(ctx, workspace, `= ?`, id)
+		if err == nil && removed == 0 {
+			return ErrNotFound
+		}
 		return err
 	})
 	if err != nil {
-		return ImportCounts{}, fmt.Errorf("import profiles: %w", err)
+		return fmt.Errorf("delete a profile: %w", err)
 	}
-	return n, nil
+	return nil
 }
 
-// lastOfEach returns the last profile of each ID, in the order of the IDs, in which imports then lock them.
-func lastOfEach(profiles []matching.Profile) []matching.Profile {
-	last := make(map[string]matching.Profile, len(profiles))
-	for _, p := range profiles {
-		last[p.ID] = p
+// DeleteProfiles removes all profiles that the workspace had when it began, a bounded number in each transaction, with the
+// decisions on them. It may be called again after an error. It returns how many it removed.
+func (s *Store) DeleteProfiles(ctx context.Context, workspace string) (removed int, err error) {
+	var last sql.NullString
+	err = s.view(ctx, func(q querier) error {
+		return q.row(ctx, `SELECT MAX(profile_id) FROM profiles WHERE workspace = ?`, workspace).Scan(&last)
+	})
+	for more := last.Valid; err == nil && more; {
+		var n int
+		err = s.Update(ctx, func(tx *Tx) (err error) {
+			n, err = tx.deleteProfiles(ctx, workspace, `IN (SELECT profile_id FROM profiles WHERE workspace = ? AND profile_id <= ?
+				ORDER BY profile_id LIMIT ?)`, workspace, last.String, importPage)
+			return err
+		})
+		removed, more = removed+n, n == importPage
 	}
-	out := make([]matching.Profile, 0, len(last))
-	for _, p := range last {
-		out = append(out, p)
+	if err != nil {
+		return removed, fmt.Errorf("delete profiles: %w", err)
 	}
-	slices.SortFunc(out, func(a, b matching.Profile) int { return strings.Compare(a.ID, b.ID) })
-	return out
+	return removed, nil
 }
 
-func (t *Tx) importProfiles(ctx context.Context, workspace string, profiles []matching.Profile) (n ImportCounts, err error) {
-	if _, err := t.Workspaces(ctx, []Scope{{Workspace: workspace}}); err != nil {
-		return n, err
+func (t *Tx) deleteProfiles(ctx context.Context, workspace, which string, args ...any) (removed int, err error) {
+	if err := t.holdProfiles(ctx, workspace); err != nil {
+		return 0, err
 	}
-	key, err := t.dataKey(workspace)
+	args = append([]any{workspace}, args...)
+	// The decisions first: by then the profiles are still there to be chosen.
+	if _, err := t.exec(ctx, `DELETE FROM match_decisions WHERE workspace = ? AND profile_id `+which, args...); err != nil {
+		return 0, fmt.Errorf("delete decisions: %w", err)
+	}
+	if removed, err = t.exec(ctx, `DELETE FROM profiles WHERE workspace = ? AND profile_id `+which, args...); err != nil {
+		return 0, err
+	}
+	if removed > 0 {
+		_, err = t.exec(ctx, `UPDATE workspaces SET profiles = profiles - ?, imports = imports + 1 WHERE workspace = ?`, removed, workspace)
+	}
+	return removed, err
+}
+
+// holdProfiles locks the workspace's row, so that its count of profiles stays exact.
+func (t *Tx) holdProfiles(ctx context.Context, workspace string) error {
+	_, err := t.exec(ctx, `UPDATE workspaces SET profiles = profiles WHERE workspace = ?`, workspace)
 	if err != nil {
-		return n, err
+		return fmt.Errorf("hold off others: %w", err)
 	}
-	rows := make([][]any, len(profiles))
-	for i, p := range profiles {
-		if rows[i], err = profileRow(key, workspace, p); err != nil {
-			return n, err
-		}
-	}
-	if _, err := t.execMany(ctx, statement{
-		head:  `INSERT INTO profiles (workspace, profile_id, email_hash, domain_hash, identity) VALUES `,
-		tuple: `(?,?,?,?,?)`,
-		tail: ` ON CONFLICT (workspace, profile_id) DO UPDATE SET
-			email_hash = excluded.email_hash, domain_hash = excluded.domain_hash, identity = excluded.identity`,
-	}, len(rows), func(i int) []any { return rows[i] }); err != nil {
-		return n, fmt.Errorf("save profiles: %w", err)
-	}
-	// The workspace's row last: from here to the commit, batches of the workspace wait.
-	if _, err := t.exec(ctx, `UPDATE workspaces SET imports = imports + 1,
-		profiles = (SELECT COUNT(*) FROM profiles WHERE workspace = ?) WHERE workspace = ?`, workspace, workspace); err != nil {
-		return n, fmt.Errorf("count profiles: %w", err)
-	}
-	err = t.querier().row(ctx, `SELECT profiles FROM workspaces WHERE workspace = ?`, workspace).Scan(&n.Profiles)
-	if err != nil {
-		return n, fmt.Errorf("count profiles: %w", err)
-	}
-	n.Added = int(n.Profiles - t.profiles[workspace])
-	n.Updated = len(profiles) - n.Added
-	return n, nil
+	return nil
 }
 
 // profileIdentity is what is sealed of a profile.
@@ -94,18 +138,32 @@ type profileIdentity struct {
 	Domain string `json:"domain,omitempty"`
 }
 
+func unsealProfile(key *dataKey, workspace, id string, sealed []byte) (p profileIdentity, err error) {
+	plain, err := key.Unseal(sealed, profileContext(workspace, id))
+	if err != nil {
+		return p, fmt.Errorf("unseal a profile: %w", err)
+	}
+	if json.Unmarshal(plain, &p) != nil { // the cause could quote it
+		return profileIdentity{}, errors.New("decode a profile")
+	}
+	return p, nil
+}
+
+func profileContext(workspace, id string) string { return "profile/" + workspace + "/" + id }
+
+// profileRow is the profile as it is staged, after the columns of its import.
 func profileRow(key *dataKey, workspace string, p matching.Profile) ([]any, error) {
 	plain, err := json.Marshal(profileIdentity{Email: p.Email, Domain: p.Domain})
 	if err != nil {
 		return nil, errors.New("a profile cannot be encoded") // the cause could quote it
 	}
-	sealed, err := key.Seal(plain, "profile/"+workspace+"/"+p.ID)
+	sealed, err := key.Seal(plain, profileContext(workspace, p.ID))
 	if err != nil {
 		return nil, fmt.Errorf("seal a profile: %w", err)
 	}
 	keys := p.Keys()
 	email, domain := hashOrNull(key, hashedEmail, keys.Email), hashOrNull(key, hashedDomain, keys.Domain)
-	return []any{workspace, p.ID, email, domain, sealed}, nil
+	return []any{p.ID, email, domain, sealed}, nil
 }
 
 // What a hash is of: an address is never found by a domain's.

@@ -19,10 +19,12 @@ type Rematch struct {
 	Imports int64
 }
 
-// Rematches returns the number of each workspace's last import, and under what each account was last rematched. It
-// spans workspaces and returns none of their data.
-func (s *Store) Rematches(ctx context.Context) (imports map[string]int64, last map[AccountRef]Rematch, err error) {
-	imports, last = map[string]int64{}, map[AccountRef]Rematch{}
+// Rematches returns the number of each workspace's last import, under what each account was last rematched, and how
+// often persons have decided on its matches. It spans workspaces and returns none of their data.
+func (s *Store) Rematches(ctx context.Context) (
+	imports map[string]int64, last map[AccountRef]Rematch, decisions map[AccountRef]int64, err error,
+) {
+	imports, last, decisions = map[string]int64{}, map[AccountRef]Rematch{}, map[AccountRef]int64{}
 	err = s.view(ctx, func(q querier) error {
 		err := q.rows(ctx, `SELECT workspace, imports FROM workspaces WHERE imports > 0`, nil, func(rows *sql.Rows) error {
 			var name string
@@ -34,19 +36,20 @@ func (s *Store) Rematches(ctx context.Context) (imports map[string]int64, last m
 		if err != nil {
 			return err
 		}
-		return q.rows(ctx, `SELECT workspace, livemode, account, minimum_confidence, asked, imports FROM rematches`, nil,
+		return q.rows(ctx, `SELECT workspace, livemode, account, minimum_confidence, asked, imports, decisions FROM rematches`, nil,
 			func(rows *sql.Rows) error {
 				var ref AccountRef
 				var r Rematch
-				err := rows.Scan(&ref.Workspace, &ref.Livemode, &ref.Account, &r.MinimumConfidence, &r.Asked, &r.Imports)
-				last[ref] = r
+				var decided int64
+				err := rows.Scan(&ref.Workspace, &ref.Livemode, &ref.Account, &r.MinimumConfidence, &r.Asked, &r.Imports, &decided)
+				last[ref], decisions[ref] = r, decided
 				return err
 			})
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read rematches: %w", err)
+		return nil, nil, nil, fmt.Errorf("read rematches: %w", err)
 	}
-	return imports, last, nil
+	return imports, last, decisions, nil
 }
 
 // RematchPage matches at most limit customers of the account, in their order from the one after the given, and returns
@@ -178,11 +181,17 @@ type CustomerMatch struct {
 
 // Match returns what was decided of the customer, or ErrNotFound when nothing was yet.
 func (s *Store) Match(ctx context.Context, key CustomerKey) (m CustomerMatch, err error) {
-	err = s.view(ctx, func(q querier) error {
-		return q.row(ctx, `SELECT profile_id, confidence, evidence, state FROM matches
-			WHERE workspace = ? AND livemode = ? AND customer = ?`, key.Workspace, bit(key.Livemode), key.Customer).
-			Scan(&m.ProfileID, &m.Confidence, &m.Evidence, &m.State)
+	err = s.view(ctx, func(q querier) (err error) {
+		m, err = readMatch(ctx, q, key)
+		return err
 	})
+	return m, err
+}
+
+func readMatch(ctx context.Context, q querier, key CustomerKey) (m CustomerMatch, err error) {
+	err = q.row(ctx, `SELECT profile_id, confidence, evidence, state FROM matches
+		WHERE workspace = ? AND livemode = ? AND customer = ?`, key.Workspace, bit(key.Livemode), key.Customer).
+		Scan(&m.ProfileID, &m.Confidence, &m.Evidence, &m.State)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return m, ErrNotFound

@@ -23,6 +23,8 @@ CREATE TABLE match_decisions (
 );
 CREATE INDEX match_decisions_profile ON match_decisions (workspace, profile_id);
 
+-- How many decisions there were on the account's customers: an engine that sees another number counts their matches anew.
+ALTER TABLE rematches ADD COLUMN decisions BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX matches_review ON matches (workspace, livemode, customer) WHERE state = 'review';
 
 -- A file of profiles is staged line by line, and applied when all of it was found good.
@@ -52,6 +54,7 @@ CREATE TABLE staged_profiles (
 DROP TABLE staged_profiles;
 DROP TABLE profile_imports;
 DROP INDEX matches_review;
+ALTER TABLE rematches DROP COLUMN decisions;
 DROP TABLE match_decisions;
 DROP INDEX customers_at_risk;
 CREATE INDEX customers_at_risk ON customers (workspace, livemode, tier_rank, neg_score, neg_mrr, customer) WHERE segment = 1;
