@@ -35,7 +35,7 @@ func TestKilledWorkerIsFollowedByAnother(t *testing.T) {
 		p, _, _ := r.bus.Lists().Get(t.Context(), bus.ListKey("killed", "invoices"))
 		return p
 	}
-	r.Eventually(func() int { return len(invoices().Slices) }, patience, "5ms").Should(BeNumerically(">", 3), "windows are read side by side")
+	r.Eventually(func() int { return len(invoices().Slices) }, patience, "5ms").Should(BeNumerically(">", 1), "windows are read side by side")
 	r.Eventually(func() int64 { return invoices().Requests }, patience, "5ms").Should(BeNumerically(">", 20))
 	first.kill()
 	windows := 0
