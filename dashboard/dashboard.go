@@ -27,6 +27,7 @@ import (
 // Scores is what the dashboard reads; *store.Store is one. It fails with store.ErrNotFound and store.ErrCursor.
 type Scores interface {
 	Models
+	Deliveries
 	Ping(ctx context.Context) error
 	AtRisk(ctx context.Context, workspace string, q store.AtRiskQuery) (store.AtRiskPage, error)
 	Customer(ctx context.Context, workspace, customer string) (store.CustomerDetail, error)

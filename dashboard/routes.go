@@ -46,6 +46,8 @@ func (d *Dashboard) routes() []route {
 		{"POST /api/v1/workspaces/{namespace}/{name}/failed/redrive", access.Operate, d.apiRedrive},
 		{"GET /api/v1/workspaces/{namespace}/{name}/model", access.View, d.apiModel},
 		{"POST /api/v1/workspaces/{namespace}/{name}/model/fit", access.Operate, d.apiFit},
+		{"GET /api/v1/workspaces/{namespace}/{name}/deliveries", access.View, d.apiDeliveries},
+		{"POST /api/v1/workspaces/{namespace}/{name}/deliveries/{delivery}/resend", access.Operate, d.apiResend},
 		{"GET /api/v1/workspaces/{namespace}/{name}/audit", access.View, d.apiAudit},
 		{"/api/", person, func(w http.ResponseWriter, _ *http.Request) {
 			refuse(w, http.StatusNotFound, "not_found", "the API has no such path or method")
