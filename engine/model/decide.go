@@ -34,8 +34,9 @@ type Outcome struct {
 
 // Decide looks at a panel and finds the model to use from now on. The intercept is fitted every time; weights are fitted
 // and tested when they have not been for 30 days, or when asked. Fitted weights that were accepted before stay as long as
-// they predict the newest 30 days no worse than the prior's. It changes nothing and depends on its arguments alone.
-func Decide(p *Panel, current Current, asked bool, random *rand.Rand) Outcome {
+// they predict the newest 30 days no worse than the prior's. The seed is that of the resamplings. It changes nothing and
+// depends on its arguments alone.
+func Decide(p *Panel, current Current, asked bool, seed uint64) Outcome {
 	now := time.Unix(p.asOf, 0).UTC()
 	card := report.ModelCard{CheckedAt: now, Test: current.Card.Test, Reason: current.Card.Reason}
 	f, rolledBack := fittedOf(&current.Params), false
@@ -47,8 +48,8 @@ func Decide(p *Panel, current Current, asked bool, random *rand.Rand) Outcome {
 		}
 	}
 	if asked || card.Test == nil || now.Sub(card.Test.At) >= testEvery {
-		own, test := p.test(random)
-		test.At = now
+		own, test := p.test(rand.New(rand.NewPCG(seed, resamplings)))
+		test.At, test.Seed = now, seed
 		card.Test = &test
 		switch {
 		case test.Accepted:

@@ -28,7 +28,7 @@ func panelAt(people []person, at time.Time) *Panel {
 
 func TestFittedWeightsAreAcceptedWhereTheyAreBetter(t *testing.T) {
 	p := panelOf(mild(1).populate(1500))
-	o := Decide(p, Current{Params: scoring.Prior()}, false, seeded(1))
+	o := Decide(p, Current{Params: scoring.Prior()}, false, 1)
 	test := o.Card.Test
 	if !o.Changed || o.Card.Kind != report.ModelFitted || o.Params.Weights == nil || !test.Accepted || len(test.Reasons) > 0 {
 		t.Fatalf("%+v", o.Card)
@@ -43,7 +43,7 @@ func TestFittedWeightsAreAcceptedWhereTheyAreBetter(t *testing.T) {
 	if o.Card.Figures == nil || len(o.Card.Calibration) != binCount || o.Card.Panel.Customers < 1000 || o.Card.Panel.Share != 1 {
 		t.Errorf("%+v", o.Card)
 	}
-	if again := Decide(p, Current{Params: scoring.Prior()}, false, seeded(1)); !reflect.DeepEqual(again, o) {
+	if again := Decide(p, Current{Params: scoring.Prior()}, false, 1); !reflect.DeepEqual(again, o) {
 		t.Error("the same panel and the same seed led to something else")
 	}
 }
@@ -58,7 +58,7 @@ func TestTooLittleHistory(t *testing.T) {
 		"few":          {100, 2, []string{"customers to fit on, and 200 are needed"}},
 		"a short time": {3000, 0.5, []string{"days to fit on, and 120 are needed"}},
 	} {
-		o := Decide(panelOf(agreed(2, c.years).populate(c.customers)), Current{}, true, seeded(1))
+		o := Decide(panelOf(agreed(2, c.years).populate(c.customers)), Current{}, true, 1)
 		if o.Card.Test.Accepted || o.Params.Weights != nil {
 			t.Errorf("%s: accepted", name)
 		}
@@ -75,7 +75,7 @@ func TestTooLittleHistory(t *testing.T) {
 
 // TestTheAgreedTruthNeedsNoWeights holds that what the prior knows already is not fitted anew.
 func TestTheAgreedTruthNeedsNoWeights(t *testing.T) {
-	o := Decide(panelOf(agreed(2, 2).populate(1000)), Current{}, true, seeded(1))
+	o := Decide(panelOf(agreed(2, 2).populate(1000)), Current{}, true, 1)
 	if o.Card.Kind != report.ModelIntercept || !strings.HasPrefix(o.Card.Reason, "fitted weights were not accepted: ") ||
 		o.Card.Test.Fitted == nil || o.Card.Test.Prior == nil || o.Params.Intercept == 0 {
 		t.Errorf("%+v", o.Card)
@@ -86,24 +86,24 @@ func TestTheAgreedTruthNeedsNoWeights(t *testing.T) {
 func TestDaysOfAWorkspace(t *testing.T) {
 	people := mild(3).populate(1500)
 	day0 := end.AddDate(0, 0, -40)
-	o := Decide(panelAt(people, day0), Current{Params: scoring.Prior()}, false, seeded(1))
+	o := Decide(panelAt(people, day0), Current{Params: scoring.Prior()}, false, 1)
 	if o.Card.Kind != report.ModelFitted {
 		t.Fatalf("%+v", o.Card.Test)
 	}
 	o.Params.Version, o.Card.Version = "fitted-1", "fitted-1"
-	next := Decide(panelAt(people, day0.AddDate(0, 0, 1)), Current{o.Params, o.Card}, false, seeded(1))
+	next := Decide(panelAt(people, day0.AddDate(0, 0, 1)), Current{o.Params, o.Card}, false, 1)
 	if next.Changed || next.Params.Version != "fitted-1" || next.Card.Test.At != day0 || !next.Card.CheckedAt.After(day0) {
 		t.Errorf("a day later: changed %v, %+v", next.Changed, next.Card)
 	}
-	later := Decide(panelAt(people, day0.AddDate(0, 0, 29)), Current{o.Params, o.Card}, false, seeded(1))
+	later := Decide(panelAt(people, day0.AddDate(0, 0, 29)), Current{o.Params, o.Card}, false, 1)
 	if later.Card.Test.At != day0 || *later.Params.Weights != *o.Params.Weights || later.Card.Reason != o.Card.Reason {
 		t.Errorf("29 days later: %+v", later.Card)
 	}
-	monthly := Decide(panelAt(people, day0.AddDate(0, 0, 30)), Current{o.Params, o.Card}, false, seeded(1))
+	monthly := Decide(panelAt(people, day0.AddDate(0, 0, 30)), Current{o.Params, o.Card}, false, 1)
 	if monthly.Card.Test.At == day0 {
 		t.Error("after 30 days it was not tested again")
 	}
-	asked := Decide(panelAt(people, day0.AddDate(0, 0, 2)), Current{o.Params, o.Card}, true, seeded(1))
+	asked := Decide(panelAt(people, day0.AddDate(0, 0, 2)), Current{o.Params, o.Card}, true, 1)
 	if asked.Card.Test.At == day0 {
 		t.Error("it was not tested when asked")
 	}
@@ -117,7 +117,7 @@ func TestRollBack(t *testing.T) {
 	test.At, test.Accepted = end.AddDate(0, 0, -3), true
 	current := Current{Params: scoring.Params{Version: "fitted-7", Weights: &wrong},
 		Card: report.ModelCard{Version: "fitted-7", Kind: report.ModelFitted, Reason: "fitted weights stood the test", Test: &test}}
-	o := Decide(p, current, false, seeded(1))
+	o := Decide(p, current, false, 1)
 	if !o.Changed || o.Params.Weights != nil || o.Card.Kind != report.ModelIntercept || !strings.HasPrefix(o.Card.Reason, "rolled back: ") {
 		t.Fatalf("%+v", o.Card)
 	}
@@ -126,12 +126,12 @@ func TestRollBack(t *testing.T) {
 	}
 	// The day after, the reason stands.
 	o.Params.Version, o.Card.Version = "intercept-8", "intercept-8"
-	again := Decide(p, Current{o.Params, o.Card}, false, seeded(1))
+	again := Decide(p, Current{o.Params, o.Card}, false, 1)
 	if again.Changed || again.Card.Reason != o.Card.Reason || again.Card.Version != "intercept-8" {
 		t.Errorf("%+v", again.Card)
 	}
 	// Even when it is tested at once, what was wrong does not come back.
-	if o := Decide(p, current, true, seeded(1)); o.Params.Weights != nil && *o.Params.Weights == wrong {
+	if o := Decide(p, current, true, 1); o.Params.Weights != nil && *o.Params.Weights == wrong {
 		t.Error("weights that were rolled back are still there")
 	}
 }

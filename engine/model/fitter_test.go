@@ -129,7 +129,7 @@ func TestNights(t *testing.T) {
 	g.Expect(testutil.ToFloat64(two.runs.WithLabelValues("changed"))).To(Equal(1.0))
 
 	// What is stored is what the panel of these people gives, wherever it is laid out.
-	want := Decide(panelAt(people, r.clock.Now()), Current{Params: scoring.Prior()}, false, seeded(1))
+	want := Decide(panelAt(people, r.clock.Now()), Current{Params: scoring.Prior()}, false, 1)
 	g.Expect(*v.Current.Params.Weights).To(Equal(*want.Params.Weights))
 	g.Expect(v.Current.Params.Fitted).To(Equal(want.Params.Fitted))
 

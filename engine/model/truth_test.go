@@ -44,7 +44,7 @@ func TestTheTruthIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		chosen := paramsOf(Decide(p, Current{}, true, seeded(seed)))
+		chosen := paramsOf(Decide(p, Current{}, true, seed))
 		for name, f := range map[string]*fitted{"chosen": chosen, "fitted": &own} {
 			got, _ := unseen.figures(unseen.all(), f)
 			t.Logf("seed %d, %s: %.4f of the oracle's AUC above 0.5 (%.4f), ECE %.4f, log loss %.5f (oracle %.5f)",
@@ -80,7 +80,7 @@ func TestNeverWorseThanTheGateAllows(t *testing.T) {
 	for seed := range uint64(workspaces) {
 		w := odd(seed, 2)
 		p := panelOf(w.populate(200 + w.random.IntN(1300)))
-		o := Decide(p, Current{}, true, seeded(seed))
+		o := Decide(p, Current{}, true, seed)
 		if o.Card.Kind != report.ModelFitted {
 			continue // the prior itself
 		}

@@ -30,21 +30,7 @@ type LeftOut struct {
 // Scores evaluates every customer as of an instant, from the signals up to it, in the order of risk. Test events are
 // only scored when there are no live ones: they never touch live scores.
 func (in *Input) Scores(at time.Time) ([]Score, LeftOut) {
-	signals, left := in.Live, LeftOut{Test: len(in.Test)}
-	if len(in.Live) == 0 {
-		signals, left.Test = in.Test, 0
-	}
-	histories := map[string][]signal.Signal{}
-	for i := range signals {
-		switch s := signals[i]; {
-		case s.Created > at.Unix():
-			left.Later++
-		case s.Customer == "":
-			left.Unowned++
-		default:
-			histories[s.Customer] = append(histories[s.Customer], s)
-		}
-	}
+	histories, left := in.Histories(at)
 	scores := make([]Score, 0, len(histories))
 	for customer, history := range histories {
 		scores = append(scores, Score{
@@ -62,6 +48,26 @@ func (in *Input) Scores(at time.Time) ([]Score, LeftOut) {
 		}
 	})
 	return scores, left
+}
+
+// Histories are every customer's signals up to an instant: the live ones, or the test ones where there are no others.
+func (in *Input) Histories(at time.Time) (map[string][]signal.Signal, LeftOut) {
+	signals, left := in.Live, LeftOut{Test: len(in.Test)}
+	if len(in.Live) == 0 {
+		signals, left.Test = in.Test, 0
+	}
+	histories := map[string][]signal.Signal{}
+	for i := range signals {
+		switch s := signals[i]; {
+		case s.Created > at.Unix():
+			left.Later++
+		case s.Customer == "":
+			left.Unowned++
+		default:
+			histories[s.Customer] = append(histories[s.Customer], s)
+		}
+	}
+	return histories, left
 }
 
 func (s *Score) ranked() scoring.Ranked {

@@ -155,6 +155,8 @@ type ModelTest struct {
 	// took off any.
 	Gain   float64 `json:"gain"`
 	Better float64 `json:"better"`
+	// Seed of the resamplings; "kustiq eval --seed" repeats them.
+	Seed uint64 `json:"seed"`
 	// Fitted and Prior are measured on the test part; nil when it never came to that.
 	Fitted *Figures `json:"fitted,omitempty"`
 	Prior  *Figures `json:"prior,omitempty"`
