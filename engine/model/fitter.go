@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 
+	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/report"
 )
@@ -23,6 +24,8 @@ const (
 	planEvery = time.Minute
 	// claimTime is how long a run is held without a sign of life.
 	claimTime = 10 * time.Minute
+	// settling is how long after a scope's first customers its first night is at the earliest: history is still being read.
+	settling = 6 * time.Hour
 	// tryAgain is when a run is repeated that failed.
 	tryAgain = time.Hour
 	// nightFrom and nightLength say when runs are due, in UTC; each scope has an instant of its own in it.
@@ -92,7 +95,7 @@ func (f *Fitter) RunDue(ctx context.Context) (ran bool) {
 	now := f.Clock.Now()
 	if !now.Before(f.planAt) {
 		f.planAt = now.Add(planEvery)
-		if _, err := f.Store.PlanModelRuns(ctx, func(s store.Scope) time.Time { return nightOf(s, now) }); err != nil {
+		if _, err := f.Store.PlanModelRuns(ctx, func(s store.Scope) time.Time { return nightOf(s, now.Add(settling)) }); err != nil {
 			f.Logger.Warn("runs of models cannot be planned yet", "error", err)
 		}
 	}
@@ -164,7 +167,10 @@ func (f *Fitter) work(ctx context.Context, c store.ModelClaim) {
 // fit looks at the scope's history and puts what it decides into use.
 func (f *Fitter) fit(ctx context.Context, c store.ModelClaim) (version, result string, changed bool, err error) {
 	stored, err := f.Store.CurrentModel(ctx, c.Scope)
-	if err != nil && !errors.Is(err, store.ErrUnreadableModel) {
+	if errors.Is(err, store.ErrUnreadableModel) {
+		stored, err = store.StoredModel{Params: scoring.Prior()}, nil // what customers are scored by, until another is stored
+	}
+	if err != nil {
 		return "", "", false, err
 	}
 	now := f.Clock.Now()
