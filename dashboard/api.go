@@ -135,7 +135,8 @@ func (d *Dashboard) detail(r *http.Request, workspace, customer string) (report.
 			ID: s.ID, Kind: string(s.Kind), At: time.Unix(s.Created, 0).UTC(), Provenance: string(s.Provenance),
 		})
 	}
-	return out, nil
+	out.Explanation, err = d.Explain.Explain(r.Context(), workspace, customer)
+	return out, err
 }
 
 func answer(w http.ResponseWriter, body any) {

@@ -21,6 +21,7 @@ import (
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/report"
 	"github.com/kustiq/kustiq/internal/vault"
 )
 
@@ -45,10 +46,16 @@ type Access interface {
 	Bearer(ctx context.Context, token string) (access.User, error)
 }
 
+// Explainer says why a score is as it is; *explain.Explainer does. It fails with store.ErrNotFound.
+type Explainer interface {
+	Explain(ctx context.Context, workspace, customer string) (report.Explanation, error)
+}
+
 // Options of a Dashboard.
 type Options struct {
-	Store Scores
-	Bus   *bus.Bus
+	Store   Scores
+	Explain Explainer
+	Bus     *bus.Bus
 	// Vault seals OAuth states and codes; it is the bus keyset's.
 	Vault *vault.Vault
 	Kube  client.Client
@@ -87,8 +94,8 @@ var templateFiles embed.FS
 // New returns a dashboard, for a local user or for those whom an identity provider vouches for.
 func New(opts Options) (*Dashboard, error) {
 	switch {
-	case opts.Store == nil || opts.Bus == nil || opts.Vault == nil || opts.Kube == nil || opts.Audit == nil || opts.Clock == nil || opts.Logger == nil:
-		return nil, errors.New("dashboard: store, bus, vault, Kubernetes client, audit log, clock and logger are needed")
+	case opts.Store == nil || opts.Explain == nil || opts.Bus == nil || opts.Vault == nil || opts.Kube == nil || opts.Audit == nil || opts.Clock == nil || opts.Logger == nil:
+		return nil, errors.New("dashboard: store, explainer, bus, vault, Kubernetes client, audit log, clock and logger are needed")
 	case opts.LocalUser == "" && (opts.SignIn == nil || opts.Access == nil):
 		return nil, errors.New("dashboard: without a local user it needs an identity provider and the Kubernetes API's word on rights")
 	case opts.LocalUser != "" && (opts.SignIn != nil || opts.Access != nil):

@@ -132,6 +132,16 @@ func (s shelf) AskModelRun(_ context.Context, workspace string) error {
 	return nil
 }
 
+// because stands in for the explainer, which has its own tests.
+type because struct{}
+
+func (because) Explain(context.Context, string, string) (report.Explanation, error) {
+	fact := report.Fact{ID: "evt_1", Event: "evt_1", Kind: "invoice.payment_failed", At: now, Provenance: "event"}
+	before, after := report.Outcome{Score: 65, Tier: "Normal", P30: .27, AtRisk: true}, report.Outcome{Score: 95, Tier: "Critical", P30: .52, AtRisk: true}
+	return report.Explanation{Facts: []report.Fact{fact}, LastChange: &report.LastChange{Signal: fact, Before: before, After: after},
+		WhatIfs: []report.WhatIf{{Name: "invoices_paid", Label: "the open invoice is paid now", Before: after, After: before}}}, nil
+}
+
 func scored(id, name, tier string, score int) store.CustomerDetail {
 	return store.CustomerDetail{
 		CustomerRow: store.CustomerRow{
@@ -181,6 +191,7 @@ func open(t *testing.T) *desk {
 	_, err = d.bus.Offers().Put(t.Context(), "uid-1", bus.Offer{AuthorizeURL: "https://connect.example/oauth/authorize?client_id=ca_1&response_type=code"})
 	must(err)
 	dash, err := New(Options{
+		Explain: because{},
 		Store: shelf{
 			"ns/acme":  {scored("cus_1", "Nord <script>alert(1)</script>", "Critical", 95), scored("cus_2", "Süd", "Normal", 62)},
 			"ns/other": {scored("cus_9", "Secret Customer", "Critical", 99)},
@@ -294,6 +305,9 @@ func TestTheAPI(t *testing.T) {
 	var detail report.Detail
 	if err := json.Unmarshal([]byte(text(t, d.do("GET", "/api/v1/workspaces/ns/acme/customers/cus_1", nil))), &detail); err != nil {
 		t.Fatal(err)
+	}
+	if len(detail.Facts) != 1 || len(detail.WhatIfs) != 1 || detail.LastChange == nil || detail.LastChange.After.Score != 95 {
+		t.Errorf("%+v", detail.Explanation)
 	}
 	if len(detail.Terms) != 2 || detail.Eta < 0.09 || detail.Eta > 0.11 || len(detail.Signals) != 1 {
 		t.Errorf("%+v", detail)
@@ -460,7 +474,7 @@ func TestTheConnectPageSaysWhatToDo(t *testing.T) {
 func TestWithoutSignInThereIsNoDashboard(t *testing.T) {
 	d := open(t)
 	_, err := New(Options{
-		Store: shelf{}, Bus: d.bus, Vault: d.vault, Kube: cluster(t), Audit: d.audit, Clock: d.clock, Logger: slog.New(slog.DiscardHandler), BaseURL: "https://k.example",
+		Store: shelf{}, Explain: because{}, Bus: d.bus, Vault: d.vault, Kube: cluster(t), Audit: d.audit, Clock: d.clock, Logger: slog.New(slog.DiscardHandler), BaseURL: "https://k.example",
 	})
 	if err == nil {
 		t.Error("a dashboard without sign-in was made")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/dashboard"
+	"github.com/kustiq/kustiq/engine/explain"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/keys"
@@ -183,8 +184,12 @@ func (r *role) startDashboard(own dashboardFlags, people signInFlags, onBus busF
 	if err != nil {
 		return err
 	}
+	explainer, err := explain.New(scores, r.clock)
+	if err != nil {
+		return err
+	}
 	pages, err := dashboard.New(dashboard.Options{
-		Store: scores, Audit: scores, Bus: b, Vault: set.Bus, Kube: resources.GetClient(), Clock: r.clock, Logger: r.log,
+		Store: scores, Explain: explainer, Audit: scores, Bus: b, Vault: set.Bus, Kube: resources.GetClient(), Clock: r.clock, Logger: r.log,
 		BaseURL: own.url, Region: onBus.region, SignIn: signIn, Access: rights, SessionAge: own.sessionAge, SessionIdle: own.sessionIdle,
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/dashboard"
+	"github.com/kustiq/kustiq/engine/explain"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripeapi"
@@ -102,8 +103,12 @@ func (s *devStack) startRoles() error {
 	if err != nil {
 		return err
 	}
+	explainer, err := explain.New(s.store, s.clock)
+	if err != nil {
+		return err
+	}
 	pages, err := dashboard.New(dashboard.Options{
-		Store: s.store, Audit: s.store, Bus: s.bus, Vault: s.keys.Bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
+		Store: s.store, Explain: explainer, Audit: s.store, Bus: s.bus, Vault: s.keys.Bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
 		BaseURL: baseURL(s.listeners.dashboard), Region: devRegion, LocalUser: "developer",
 	})
 	if err != nil {

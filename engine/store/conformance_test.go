@@ -21,7 +21,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"audit":   testAudit,
 		"filters": testFilters, "search at rest": testSearchAtRest, "search of older rows": testSearchOfOlderRows,
 		"totals":     testTotals,
-		"deliveries": testDeliveries, "delivery log": testDeliveryLog, "several deliverers": testDeliverers, "threshold": testThreshold,
+		"dossier": testDossier, "deliveries": testDeliveries, "delivery log": testDeliveryLog, "several deliverers": testDeliverers, "threshold": testThreshold,
 		"import": testImport, "bad imports": testBadImports, "dead import": testDeadImport, "erased import": testErasedImport,
 		"deleted profiles": testDeleteProfiles, "review": testReview, "rejection": testRejection,
 		"refused decisions": testRefusedDecisions, "list of matches": testMatchList,

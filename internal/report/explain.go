@@ -46,7 +46,14 @@ func Explain(w io.Writer, d Detail) error {
 		return err
 	}
 	fmt.Fprintf(&b, "\n%s\n", d.ScoreRule())
+	writeBasis(&b, d.Terms)
 	writeTimes(&b, d)
+	if err := writeFacts(&b, d); err != nil {
+		return err
+	}
+	if err := writeWhatIfs(&b, d.WhatIfs); err != nil {
+		return err
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -98,7 +105,10 @@ func evidence(ids []string) string {
 }
 
 func writeTimes(b *strings.Builder, d Detail) {
-	if !d.LastSignalAt.IsZero() {
+	switch {
+	case d.LastChange != nil:
+		fmt.Fprintf(b, "Last change: %s.\n", d.LastChange.Words(d.AsOf))
+	case !d.LastSignalAt.IsZero():
 		fmt.Fprintf(b, "Last signal: %s, %s.\n", SignalWords(d.LastSignal), Ago(d.LastSignalAt, d.AsOf))
 	}
 	if !d.NextChangeAt.IsZero() {

@@ -61,6 +61,7 @@ type Detail struct {
 	Eta     float64  `json:"eta"`
 	Terms   []Term   `json:"terms"`
 	Signals []Signal `json:"signals"`
+	Explanation
 }
 
 // Term is one part of a score.

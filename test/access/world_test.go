@@ -33,6 +33,7 @@ import (
 	"github.com/kustiq/kustiq/config"
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/dashboard"
+	"github.com/kustiq/kustiq/engine/explain"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
@@ -114,8 +115,10 @@ func (w *world) serve(dir string, admin *rest.Config) {
 		HTTP:   &http.Client{Timeout: 10 * time.Second}, Clock: w.clock,
 	})
 	g.Expect(err).NotTo(HaveOccurred())
+	explainer, err := explain.New(w.store, w.clock)
+	g.Expect(err).NotTo(HaveOccurred())
 	w.dash, err = dashboard.New(dashboard.Options{
-		Store: w.store, Audit: w.store, Bus: w.bus, Vault: w.vault(), Kube: kube, Clock: w.clock, Logger: quiet,
+		Store: w.store, Explain: explainer, Audit: w.store, Bus: w.bus, Vault: w.vault(), Kube: kube, Clock: w.clock, Logger: quiet,
 		BaseURL: w.url, Region: "EU", SignIn: people, Access: rights,
 	})
 	g.Expect(err).NotTo(HaveOccurred())

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/dashboard"
+	"github.com/kustiq/kustiq/engine/explain"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
@@ -63,8 +64,10 @@ func openShowcase(t testing.TB) *showcase {
 	g.Expect(err).NotTo(HaveOccurred())
 	web := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + web.Listener.Addr().String()
+	explainer, err := explain.New(s.store, s.clock)
+	g.Expect(err).NotTo(HaveOccurred())
 	pages, err := dashboard.New(dashboard.Options{
-		Store: s.store, Audit: s.store, Bus: b, Vault: keys, Kube: showcaseCluster(t), Clock: s.clock, Logger: log,
+		Store: s.store, Explain: explainer, Audit: s.store, Bus: b, Vault: keys, Kube: showcaseCluster(t), Clock: s.clock, Logger: log,
 		BaseURL: s.url, Region: "EU", LocalUser: "kim@acme.example",
 	})
 	g.Expect(err).NotTo(HaveOccurred())
