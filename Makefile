@@ -5,6 +5,9 @@ SHELL := /bin/bash
 
 BIN        := $(CURDIR)/bin
 TOOL       := go tool -modfile=$(CURDIR)/hack/tools/go.mod
+HELM       := go tool -modfile=$(CURDIR)/hack/helm/go.mod helm
+# What the chart is rendered for where there is no cluster to ask.
+KUBERNETES := 1.37.2
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS    := -s -w -X github.com/kustiq/kustiq/internal/version.Version=$(VERSION)
 DATA_DIR   ?= $(CURDIR)/.kustiq
@@ -12,7 +15,7 @@ ARGS       ?=
 PACKAGES   ?= ./...
 TEST_FLAGS ?= -count=1 -timeout=30m
 FUZZ_TIME  ?= 30s
-GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml dashboard/assets
+GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml config/workloads charts/kustiq/files dashboard/assets
 # Of make image: the image's name without its tag, where it goes, and for which machines.
 IMAGE           ?= ghcr.io/kustiq/kustiq
 DIST            ?= $(CURDIR)/dist
@@ -83,6 +86,7 @@ verify: generate frontend lint ## Fail when generated files, go.mod files or the
 	@cd hack/tools && go mod tidy -diff
 	@cd hack/controlplane && go mod tidy -diff
 	@cd hack/image && go mod tidy -diff
+	@cd hack/helm && go mod tidy -diff
 	@git diff --exit-code -- $(GENERATED) || { echo "generated files have drifted: commit what make generate wrote"; exit 1; }
 	@test -z "$$(git status --porcelain -- $(GENERATED))" || { git status --short -- $(GENERATED); echo "commit the generated files"; exit 1; }
 	@echo "no drift"
@@ -93,10 +97,14 @@ lint: ## Run the linter, import rules included
 
 ##@ Change
 .PHONY: generate
-generate: ## Write deepcopy functions, CRDs and RBAC from the Go types and markers
+generate: ## Write deepcopy functions, CRDs and RBAC from the Go types and markers, and the manifests from the chart
 	@$(TOOL) controller-gen object paths=./api/...
 	@$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	@$(TOOL) controller-gen rbac:roleName=kustiq-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	@cp config/crd/bases/*.yaml charts/kustiq/files/crds/
+	@for file in role role_bindings dashboard tenant_roles; do if [ -f config/rbac/$$file.yaml ]; then cp config/rbac/$$file.yaml charts/kustiq/files/rbac/; fi; done
+	@$(HELM) template kustiq charts/kustiq -n kustiq-system --kube-version $(KUBERNETES) --set crds.install=false \
+	  | awk -f hack/workloads.awk > config/workloads/workloads.yaml
 
 .PHONY: frontend
 frontend: ## Bundle what the dashboard's pages load (needs node and npm)

@@ -10,5 +10,6 @@ package controllers
 // +kubebuilder:rbac:groups=integrations.kustiq.io,resources=backfills,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete,namespace=kustiq-system
+// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=kustiq-keys,verbs=update,namespace=kustiq-system
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;delete,namespace=kustiq-system
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=kustiq-system

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -8,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/yaml"
 
@@ -30,10 +33,17 @@ type regionFile struct {
 	DashboardURL string `json:"dashboardURL"`
 	BusURL       string `json:"busURL"`
 	BusTokenFile string `json:"busTokenFile"`
-	BusReplicas  int    `json:"busReplicas"`
+	// BusTokenSecret names a Secret of the operator's namespace instead: one that may be made while this pod starts.
+	BusTokenSecret secretKey `json:"busTokenSecret"`
+	BusReplicas    int       `json:"busReplicas"`
 	// BusPlacement and BusStreamSize are as the flags of the other roles.
 	BusPlacement  placementFile     `json:"busPlacement"`
 	BusStreamSize resource.Quantity `json:"busStreamSize"`
+}
+
+type secretKey struct {
+	Name string `json:"name"`
+	Key  string `json:"key"`
 }
 
 type placementFile struct {
@@ -43,7 +53,7 @@ type placementFile struct {
 
 func (f regionFile) bus() busFlags {
 	return busFlags{
-		region: f.Name, url: f.BusURL, tokenFile: f.BusTokenFile, replicas: max(1, f.BusReplicas),
+		region: f.Name, url: f.BusURL, tokenFile: f.BusTokenFile, tokenSecret: f.BusTokenSecret, replicas: max(1, f.BusReplicas),
 		placement: bus.Placement(f.BusPlacement), streamSize: resource.QuantityValue{Quantity: f.BusStreamSize},
 	}
 }
@@ -57,6 +67,9 @@ func (f regionFile) check() error {
 		if err != nil || parsed.Scheme == "" || parsed.Host == "" || strings.Trim(parsed.Path, "/") != "" {
 			return fmt.Errorf("region %s: %s %q is not a base URL such as https://eu.events.example.com", f.Name, field, value)
 		}
+	}
+	if f.BusTokenFile != "" && f.BusTokenSecret != (secretKey{}) {
+		return fmt.Errorf("region %s: busTokenFile and busTokenSecret are both given: leave one out", f.Name)
 	}
 	if f.BusURL == "" {
 		return fmt.Errorf("region %s: busURL is missing: give the address of the region's bus, e.g. nats://kustiq-bus:4222", f.Name)
@@ -93,6 +106,22 @@ func readOperatorFile(path string) (cfg operatorFile, err error) {
 	return cfg, nil
 }
 
+// readSecretKey reads one key of a Secret; nothing when none is named.
+func readSecretKey(ctx context.Context, from client.Reader, namespace string, of secretKey) (string, error) {
+	if of == (secretKey{}) {
+		return "", nil
+	}
+	var secret corev1.Secret
+	if err := from.Get(ctx, client.ObjectKey{Namespace: namespace, Name: of.Name}, &secret); err != nil {
+		return "", fmt.Errorf("read the bus's token: %w", err)
+	}
+	token := strings.TrimSpace(string(secret.Data[of.Key]))
+	if token == "" {
+		return "", fmt.Errorf("read the bus's token: the Secret %s has no key %s", of.Name, of.Key)
+	}
+	return token, nil
+}
+
 func newOperatorCommand() *cobra.Command {
 	var flags roleFlags
 	var cluster clusterFlags
@@ -110,7 +139,7 @@ keysets it needs tokens and bus. The file of --config names the regions:
     receiverURL: https://eu.events.example.com     # where Stripe posts, without a path
     dashboardURL: https://kustiq.example.com       # where people consent
     busURL: nats://kustiq-bus-eu:4222
-    busTokenFile: /etc/kustiq/bus-eu/token
+    busTokenFile: /etc/kustiq/bus-eu/token         # or busTokenSecret: {name: kustiq-keys, key: bus-token}
     busReplicas: 1
     busStreamSize: 4Gi` + environmentHelp,
 		Example: `  kustiq operator --installation-id prod-1 --config /etc/kustiq/operator.yaml`,
@@ -155,7 +184,11 @@ func (r *role) startOperator(cluster clusterFlags, file operatorFile, installati
 		return err
 	}
 	for _, region := range file.Regions {
-		b, err := r.openBus("operator", region.bus())
+		onBus := region.bus()
+		if onBus.token, err = readSecretKey(r.ctx, kube, cluster.namespace, onBus.tokenSecret); err != nil {
+			return fmt.Errorf("region %s: %w", region.Name, err)
+		}
+		b, err := r.openBus("operator", onBus)
 		if err != nil {
 			return err
 		}

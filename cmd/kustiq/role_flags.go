@@ -63,8 +63,11 @@ func missing(needs ...need) error {
 type busFlags struct {
 	region, url, tokenFile string
 	replicas               int
-	placement              bus.Placement
-	streamSize             resource.QuantityValue
+	// tokenSecret is the operator's way to a token, and token what it has read there.
+	tokenSecret secretKey
+	token       string
+	placement   bus.Placement
+	streamSize  resource.QuantityValue
 }
 
 func (f *busFlags) add(cmd *cobra.Command) {
@@ -114,7 +117,7 @@ func regionToken(region string) string { return strings.ToLower(region) }
 
 // openBus connects to the bus, and waits for it. The role is ready only while the bus can be reached.
 func (r *role) openBus(name string, f busFlags) (b *bus.Bus, err error) {
-	token := ""
+	token := f.token
 	if f.tokenFile != "" {
 		if token, err = readSecret("bus-token-file", f.tokenFile); err != nil {
 			return nil, err

@@ -48,6 +48,7 @@ func TestRolesSayWhatIsMissing(t *testing.T) {
 		"a network that is none":           {newEngineCommand, append(onBus, "--notify-allow-cidrs", "127.0.0.1"), `"127.0.0.1" is no network`},
 		"an operator without a name":       {newOperatorCommand, nil, "--installation-id is missing"},
 		"an operator without regions":      {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: []")}, "names no region"},
+		"a token from two places":          {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: [{name: EU, receiverURL: https://x, dashboardURL: https://x, busURL: nats://x, busTokenFile: x, busTokenSecret: {name: x, key: y}}]")}, "leave one out"},
 		"a region with a path":             {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: [{name: EU, receiverURL: https://x/y}]")}, "is not a base URL"},
 		"an unknown field of the file":     {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "region: EU")}, "unknown field"},
 		"a dashboard without an address":   {newDashboardCommand, onBus, "--url is missing: give where browsers reach this dashboard"},

@@ -114,9 +114,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
     items: [{key: {{ .r.bus.token.key }}, path: token}]
 {{- end -}}
 
-{{- /* Those keysets that a role needs, and no others. Takes root, names and, if it is not keys, the volume's name. */ -}}
+{{- /* Those keysets that a role needs, and no others. Takes root and names. */ -}}
 {{- define "kustiq.keysVolume" -}}
-- name: {{ .name | default "keys" }}
+- name: keys
   secret:
     secretName: kustiq-keys
     defaultMode: 0440
@@ -327,9 +327,13 @@ spec:
   - {name: {{ .metrics }}, containerPort: {{ .port }}}
   {{- include "kustiq.container" (dict "root" .root "values" .r.dashboard "metrics" .metrics) | nindent 2 }}
   volumeMounts:
-  - {name: {{ .keys }}, mountPath: /etc/kustiq/keys, readOnly: true}
+  - {name: keys, mountPath: /etc/kustiq/keys, readOnly: true}
   - {name: bus-token, mountPath: /etc/kustiq/bus, readOnly: true}
   - {{ include "kustiq.storeMount" .r }}
+  {{- if eq .r.store.type "sqlite" }}
+  # The engine beside it is given no token.
+  - {name: kube-api, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+  {{- end }}
   {{- if $oidc.clientSecret.name }}
   - {name: oidc, mountPath: /etc/kustiq/oidc, readOnly: true}
   {{- end }}
@@ -356,4 +360,15 @@ spec:
     items: [{key: {{ .key }}, path: ca.crt}]
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- /* The ServiceAccount's token, as kubelet would mount it into each container of a pod. */ -}}
+{{- define "kustiq.tokenVolume" -}}
+- name: kube-api
+  projected:
+    defaultMode: 0440
+    sources:
+    - serviceAccountToken: {path: token, expirationSeconds: 3607}
+    - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+    - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
 {{- end -}}
