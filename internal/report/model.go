@@ -110,7 +110,7 @@ type PanelSummary struct {
 // Figures say how well a model tells who leaves within 30 days.
 type Figures struct {
 	// Rows, Customers and Churns that it was measured on; a churn counts once.
-	Rows      int `json:"n"`
+	Rows      int `json:"rows"`
 	Customers int `json:"customers"`
 	Churns    int `json:"churns"`
 	// Rate is the share of rows whose customer left, and Expected what the model expected it to be.
@@ -132,7 +132,7 @@ type Figures struct {
 type CalibrationBin struct {
 	Low      float64 `json:"low"`
 	High     float64 `json:"high"`
-	Rows     int     `json:"n"`
+	Rows     int     `json:"rows"`
 	Expected float64 `json:"expected"`
 	Observed float64 `json:"observed"`
 }
