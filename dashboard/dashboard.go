@@ -55,7 +55,9 @@ type Explainer interface {
 type Options struct {
 	Store   Scores
 	Explain Explainer
-	Bus     *bus.Bus
+	// Matching decides on matches and keeps profiles.
+	Matching Matching
+	Bus      *bus.Bus
 	// Vault seals OAuth states and codes; it is the bus keyset's.
 	Vault *vault.Vault
 	Kube  client.Client
@@ -94,8 +96,8 @@ var templateFiles embed.FS
 // New returns a dashboard, for a local user or for those whom an identity provider vouches for.
 func New(opts Options) (*Dashboard, error) {
 	switch {
-	case opts.Store == nil || opts.Explain == nil || opts.Bus == nil || opts.Vault == nil || opts.Kube == nil || opts.Audit == nil || opts.Clock == nil || opts.Logger == nil:
-		return nil, errors.New("dashboard: store, explainer, bus, vault, Kubernetes client, audit log, clock and logger are needed")
+	case opts.Store == nil || opts.Matching == nil || opts.Explain == nil || opts.Bus == nil || opts.Vault == nil || opts.Kube == nil || opts.Audit == nil || opts.Clock == nil || opts.Logger == nil:
+		return nil, errors.New("dashboard: store, matching, explainer, bus, vault, Kubernetes client, audit log, clock and logger are needed")
 	case opts.LocalUser == "" && (opts.SignIn == nil || opts.Access == nil):
 		return nil, errors.New("dashboard: without a local user it needs an identity provider and the Kubernetes API's word on rights")
 	case opts.LocalUser != "" && (opts.SignIn != nil || opts.Access != nil):

@@ -196,7 +196,7 @@ func open(t *testing.T) *desk {
 			"ns/acme":  {scored("cus_1", "Nord <script>alert(1)</script>", "Critical", 95), scored("cus_2", "Süd", "Normal", 62)},
 			"ns/other": {scored("cus_9", "Secret Customer", "Critical", 99)},
 		},
-		Bus: d.bus, Vault: d.vault, Kube: cluster(t), Audit: d.audit, Clock: d.clock, Logger: log,
+		Matching: newMatching(t, d.vault, d.clock), Bus: d.bus, Vault: d.vault, Kube: cluster(t), Audit: d.audit, Clock: d.clock, Logger: log,
 		BaseURL: "http://127.0.0.1:8080", Region: "EU", LocalUser: "developer",
 	})
 	must(err)

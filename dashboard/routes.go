@@ -49,6 +49,17 @@ func (d *Dashboard) routes() []route {
 		{"GET /api/v1/workspaces/{namespace}/{name}/deliveries", access.View, d.apiDeliveries},
 		{"POST /api/v1/workspaces/{namespace}/{name}/deliveries/{delivery}/resend", access.Operate, d.apiResend},
 		{"GET /api/v1/workspaces/{namespace}/{name}/audit", access.View, d.apiAudit},
+		{"GET /api/v1/workspaces/{namespace}/{name}/matches", access.View, d.apiMatches},
+		{"POST /api/v1/workspaces/{namespace}/{name}/matches/{customer}", access.Operate, d.apiDecide},
+		{"POST /api/v1/workspaces/{namespace}/{name}/rematch", access.Operate, d.apiRematch},
+		{"GET /api/v1/workspaces/{namespace}/{name}/profiles", access.View, d.apiProfiles},
+		{"POST /api/v1/workspaces/{namespace}/{name}/profiles", access.Operate, d.apiImport},
+		{"DELETE /api/v1/workspaces/{namespace}/{name}/profiles", access.Operate, d.apiDeleteProfiles},
+		{"DELETE /api/v1/workspaces/{namespace}/{name}/profiles/{profile}", access.Operate, d.apiDeleteProfile},
+		{"GET /api/v1/workspaces/{namespace}/{name}/imports", access.View, d.apiImports},
+		{"GET /api/v1/workspaces/{namespace}/{name}/imports/{import}", access.View, d.apiGetImport},
+		{"POST /api/v1/workspaces/{namespace}/{name}/erase", access.Erase, d.apiErase},
+		{"GET /api/v1/workspaces/{namespace}/{name}/erase/{erasure}", access.View, d.apiErasure},
 		{"/api/", person, func(w http.ResponseWriter, _ *http.Request) {
 			refuse(w, http.StatusNotFound, "not_found", "the API has no such path or method")
 		}},

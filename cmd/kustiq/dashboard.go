@@ -189,7 +189,7 @@ func (r *role) startDashboard(own dashboardFlags, people signInFlags, onBus busF
 		return err
 	}
 	pages, err := dashboard.New(dashboard.Options{
-		Store: scores, Explain: explainer, Audit: scores, Bus: b, Vault: set.Bus, Kube: resources.GetClient(), Clock: r.clock, Logger: r.log,
+		Store: scores, Matching: scores, Explain: explainer, Audit: scores, Bus: b, Vault: set.Bus, Kube: resources.GetClient(), Clock: r.clock, Logger: r.log,
 		BaseURL: own.url, Region: onBus.region, SignIn: signIn, Access: rights, SessionAge: own.sessionAge, SessionIdle: own.sessionIdle,
 	})
 	if err != nil {

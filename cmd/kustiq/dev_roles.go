@@ -108,7 +108,7 @@ func (s *devStack) startRoles() error {
 		return err
 	}
 	pages, err := dashboard.New(dashboard.Options{
-		Store: s.store, Explain: explainer, Audit: s.store, Bus: s.bus, Vault: s.keys.Bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
+		Store: s.store, Matching: s.store, Explain: explainer, Audit: s.store, Bus: s.bus, Vault: s.keys.Bus, Kube: s.kube, Clock: s.clock, Logger: s.log,
 		BaseURL: baseURL(s.listeners.dashboard), Region: devRegion, LocalUser: "developer",
 	})
 	if err != nil {

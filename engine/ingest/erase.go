@@ -74,11 +74,11 @@ func (e *Engine) eraseAccount(ctx context.Context, key string) error {
 	if now := e.clock.Now(); now.Before(until) {
 		until = now
 	}
-	n, err := e.store.EraseAccount(ctx, account, until)
-	e.matcher.changed([]store.AccountRef{account})
+	n, err := e.eraseFromStore(ctx, account, until)
 	before := e.eraser.erased[key]
 	n.Customers, n.Identities = n.Customers+before.Customers, n.Identities+before.Identities
 	n.Signals, n.Scores = n.Signals+before.Signals, n.Scores+before.Scores
+	n.Keys += before.Keys
 	e.eraser.erased[key] = n
 	if err != nil {
 		return err
@@ -87,9 +87,21 @@ func (e *Engine) eraseAccount(ctx context.Context, key string) error {
 		return err
 	}
 	delete(e.eraser.erased, key)
-	e.logger.Info("erased an account", "workspace", request.Workspace, "account", request.Account, "livemode", request.Livemode,
+	e.logger.Info("erased", "workspace", request.Workspace, "account", request.Account, "livemode", request.Livemode,
 		"customers", n.Customers, "signals", n.Signals, "scores", n.Scores, "identities", n.Identities)
 	return nil
+}
+
+// eraseFromStore erases the account, or without one the workspace.
+func (e *Engine) eraseFromStore(ctx context.Context, account store.AccountRef, until time.Time) (store.ErasedCounts, error) {
+	if account.Account == "" {
+		n, err := e.store.Erase(ctx, account.Workspace)
+		e.matcher.changed(e.matcher.accounts(account.Workspace))
+		return n, err
+	}
+	n, err := e.store.EraseAccount(ctx, account, until)
+	e.matcher.changed([]store.AccountRef{account})
+	return n, err
 }
 
 // answerErasure adds the counts to the answer. Several engines may meet one request at once, and each row is removed by
@@ -102,13 +114,14 @@ func (e *Engine) answerErasure(ctx context.Context, key string, n store.ErasedCo
 			return nil // nobody waits for it any more
 		case err != nil:
 			return err
-		case answer.DoneAt > 0 && n.Customers+n.Signals+n.Scores+n.Identities == 0:
+		case answer.DoneAt > 0 && n.Customers+n.Signals+n.Scores+n.Identities+n.Keys == 0:
 			return nil
 		case answer.DoneAt == 0:
 			answer.DoneAt = e.clock.Now().Unix()
 		}
 		answer.Customers, answer.Signals = answer.Customers+n.Customers, answer.Signals+n.Signals
 		answer.Scores, answer.Identities = answer.Scores+n.Scores, answer.Identities+n.Identities
+		answer.Keys += n.Keys
 		_, err = e.eraser.board.Update(ctx, key, answer, revision)
 		if !errors.Is(err, bus.ErrConflict) {
 			return err

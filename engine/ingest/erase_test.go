@@ -1,11 +1,13 @@
 package ingest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/kustiq/kustiq/engine/matching"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
 )
@@ -136,4 +138,32 @@ func TestTwoEnginesEraseOneAccount(t *testing.T) {
 	b.eraser.inbox.put("uid-1", "uid-2")
 	g.Expect(b.eraseAccounts(b.ctx)).To(BeZero())
 	g.Expect(b.shown(t, "cus_gone").Signals).To(HaveLen(1))
+}
+
+// TestEraseWorkspace erases all accounts of a workspace with its profiles and its data key, and nothing of another one.
+func TestEraseWorkspace(t *testing.T) {
+	g := NewWithT(t)
+	b := newMatchBench(t)
+	_, err := b.Import(b.ctx, workspace, strings.NewReader(profiles), matching.CSV)
+	g.Expect(err).NotTo(HaveOccurred())
+	b.ask(policy)
+	other := message(about("cus_other", "evt_3", "bob@gmail.com", 1))
+	other.Workspace = "rival/prod"
+	b.deliver(message(about("cus_1", "evt_1", "bob@gmail.com", 1)), of("acct_2", message(about("cus_2", "evt_2", "eve@gmail.com", 1))), other)
+	b.settle()
+	g.Expect(b.told(t)).To(HaveField("Matched", int64(1)))
+
+	board := b.eraser.board.(*memory[bus.Erasure])
+	request := bus.Erasure{Workspace: workspace, RequestedAt: start.Unix()}
+	board.set("erase-1", request)
+	b.eraser.inbox.put("erase-1")
+	g.Expect(b.eraseAccounts(b.ctx)).To(BeZero())
+	done, _, err := board.Get(b.ctx, "erase-1")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(done).To(And(HaveField("DoneAt", b.clock.Now().Unix()), HaveField("Customers", 2), HaveField("Identities", 2), HaveField("Keys", 1)))
+	b.clock.Step(publishEvery)
+	b.match(b.ctx)
+	g.Expect(b.told(t)).To(And(HaveField("Profiles", int64(0)), HaveField("Matched", int64(0))))
+	g.Expect(b.store.Counts(b.ctx, "rival/prod")).To(HaveField("Customers", 1))
+	g.Expect(b.store.Profiles(b.ctx, workspace, "", 0)).To(HaveField("Total", int64(0)))
 }

@@ -59,6 +59,18 @@ func (m *matcher) policy(ref store.AccountRef) (p bus.MatchPolicy, ok bool) {
 	return p, ok && p.Workspace == ref.Workspace
 }
 
+// accounts are the workspace's that have a policy.
+func (m *matcher) accounts(workspace string) (refs []store.AccountRef) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.known {
+		if p.Workspace == workspace {
+			refs = append(refs, accountOf(p))
+		}
+	}
+	return refs
+}
+
 // minimum is the confidence that the account's matches need; 0 stands for the least allowed.
 func (m *matcher) minimum(ref store.AccountRef) int {
 	p, _ := m.policy(ref)

@@ -46,6 +46,9 @@ type profileFile interface {
 	next() (p Profile, line int, err error)
 }
 
+// ErrTooLarge says that a file has more than is imported at once.
+var ErrTooLarge = errors.New("import it in several parts")
+
 // Reader reads a file of profiles, one after the other, in memory that does not grow with the file.
 type Reader struct {
 	file  profileFile
@@ -68,14 +71,14 @@ func NewReader(r io.Reader, format Format) (*Reader, error) {
 func (r *Reader) Next() (p Profile, line int, err error) {
 	p, line, err = r.file.next()
 	if r.bytes.N == 0 { // the line that it ends in the middle of is no problem of its own
-		return p, 0, fmt.Errorf("the file is larger than %d GiB; import it in several parts", maxFile>>30)
+		return p, 0, fmt.Errorf("the file is larger than %d GiB: %w", maxFile>>30, ErrTooLarge)
 	}
 	if err == nil {
 		err = checkProfile(&p, line)
 	}
 	if err == nil {
 		if r.read++; r.read > maxProfiles {
-			return p, 0, fmt.Errorf("the file has more than %d profiles; import it in several parts", maxProfiles)
+			return p, 0, fmt.Errorf("the file has more than %d profiles: %w", maxProfiles, ErrTooLarge)
 		}
 	}
 	return p, line, err

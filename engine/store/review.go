@@ -165,6 +165,21 @@ func (s *Store) scanMatch(w workspaceRow, key *dataKey, rows scanner) (row Match
 	return row, nil
 }
 
+// CurrentMatch returns a customer's match, or ErrNotFound when nothing was matched of the customer yet.
+func (s *Store) CurrentMatch(ctx context.Context, workspace, customer string) (m CustomerMatch, err error) {
+	err = s.view(ctx, func(q querier) error {
+		w, ok, err := readScope(ctx, q, workspace, ModeAuto)
+		if err == nil && !ok {
+			err = ErrNotFound
+		}
+		if err == nil {
+			m, err = readMatch(ctx, q, CustomerKey{Scope: w.scope, Customer: customer})
+		}
+		return err
+	})
+	return m, err
+}
+
 // Ruling is what somebody decides of a customer's match.
 type Ruling struct {
 	Customer string

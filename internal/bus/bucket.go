@@ -102,7 +102,8 @@ func (b *Bus) MatchPolicies() *Bucket[MatchPolicy] { return b.buckets.policies }
 // Matches by RouteKey; written by the engine.
 func (b *Bus) Matches() *Bucket[Matches] { return b.buckets.matches }
 
-// Erasures by connection uid; written by the operator, answered by the engine.
+// Erasures by connection uid, written by the operator, or by a name of its own, written by the dashboard; answered by the
+// engine.
 func (b *Bus) Erasures() *Bucket[Erasure] { return b.buckets.erasures }
 
 // Settings by workspace, "namespace/name"; written by the operator.

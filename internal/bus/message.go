@@ -214,8 +214,8 @@ type Matches struct {
 	At int64 `json:"at"`
 }
 
-// Erasure asks the engine to remove what one account has left in the store, and tells what was removed. Its key is the
-// connection's uid. Times are unix seconds; DoneAt is 0 until it is done.
+// Erasure asks the engine to remove what one account, or without an account the whole workspace, has left in the store, and
+// tells what was removed. Its key is the connection's uid, or begins with erase- when the dashboard asks. Times are unix seconds; DoneAt is 0 until it is done.
 type Erasure struct {
 	Workspace   string `json:"workspace"`
 	Account     string `json:"account"`
@@ -226,6 +226,8 @@ type Erasure struct {
 	Signals     int    `json:"signals,omitempty"`
 	Scores      int    `json:"scores,omitempty"`
 	Identities  int    `json:"identities,omitempty"`
+	// Keys is 1 when the data key of the workspace was destroyed.
+	Keys int `json:"keys,omitempty"`
 }
 
 // Nonce marks an OAuth state as used. Its key is the state's nonce.

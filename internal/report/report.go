@@ -145,4 +145,6 @@ type Problem struct {
 type ProblemDetail struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	// Lines are those of a file that are at fault, the first 20 at most.
+	Lines []LineProblem `json:"lines,omitempty"`
 }

@@ -118,7 +118,7 @@ func (w *world) serve(dir string, admin *rest.Config) {
 	explainer, err := explain.New(w.store, w.clock)
 	g.Expect(err).NotTo(HaveOccurred())
 	w.dash, err = dashboard.New(dashboard.Options{
-		Store: w.store, Explain: explainer, Audit: w.store, Bus: w.bus, Vault: w.vault(), Kube: kube, Clock: w.clock, Logger: quiet,
+		Store: w.store, Matching: w.store, Explain: explainer, Audit: w.store, Bus: w.bus, Vault: w.vault(), Kube: kube, Clock: w.clock, Logger: quiet,
 		BaseURL: w.url, Region: "EU", SignIn: people, Access: rights,
 	})
 	g.Expect(err).NotTo(HaveOccurred())

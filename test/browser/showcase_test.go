@@ -67,7 +67,7 @@ func openShowcase(t testing.TB) *showcase {
 	explainer, err := explain.New(s.store, s.clock)
 	g.Expect(err).NotTo(HaveOccurred())
 	pages, err := dashboard.New(dashboard.Options{
-		Store: s.store, Explain: explainer, Audit: s.store, Bus: b, Vault: keys, Kube: showcaseCluster(t), Clock: s.clock, Logger: log,
+		Store: s.store, Matching: s.store, Explain: explainer, Audit: s.store, Bus: b, Vault: keys, Kube: showcaseCluster(t), Clock: s.clock, Logger: log,
 		BaseURL: s.url, Region: "EU", LocalUser: "kim@acme.example",
 	})
 	g.Expect(err).NotTo(HaveOccurred())
