@@ -17,7 +17,7 @@ import (
 const exportPage = 500
 
 var exportHead = []string{
-	"rank", "customer", "name", "email", "score", "tier", "leaves_in_30_days", "mrr", "currency", "reason", "last_signal", "last_signal_at",
+	"rank", "customer", "name", "score", "tier", "leaves_in_30_days", "mrr", "currency", "reason", "last_signal", "last_signal_at",
 	"evaluated_at",
 }
 
@@ -84,7 +84,7 @@ func exportRow(rank int, row store.CustomerRow) []string {
 		mrr = strconv.FormatFloat(row.MRR/math.Pow10(digits), 'f', digits, 64)
 	}
 	return []string{
-		strconv.Itoa(rank), harmless(row.Customer), harmless(row.Name), harmless(row.Email), strconv.Itoa(row.Score), row.Tier,
+		strconv.Itoa(rank), harmless(row.Customer), harmless(row.Name), strconv.Itoa(row.Score), row.Tier,
 		strconv.FormatFloat(row.P30, 'f', 4, 64), mrr, strings.ToUpper(row.Currency), harmless(row.TopReason),
 		row.LastSignalKind, instant(row.LastSignalAt), instant(row.EvaluatedAt),
 	}

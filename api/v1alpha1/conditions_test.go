@@ -47,7 +47,7 @@ func conditionBlocks(t *testing.T) [][]constant {
 
 func TestEachBlockIsOneConditionAndSaysWhenItsReasonsSurface(t *testing.T) {
 	blocks := conditionBlocks(t)
-	if len(blocks) != 13 {
+	if len(blocks) != 14 {
 		t.Errorf("%d conditions", len(blocks))
 	}
 	// Kubernetes refuses a status with any other reason.
@@ -86,7 +86,7 @@ func TestEachErrorCodeIsAReason(t *testing.T) {
 
 func TestEachConditionHasASectionThatListsItsReasons(t *testing.T) {
 	var sections []string
-	for _, page := range []string{"stripeconnection", "backfill"} {
+	for _, page := range []string{"stripeconnection", "backfill", "workspace"} {
 		text, err := os.ReadFile("../../docs/" + page + ".md")
 		if err != nil {
 			t.Fatal(err)
