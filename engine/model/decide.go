@@ -55,6 +55,9 @@ func Decide(p *Panel, current Current, asked bool, seed uint64) Outcome {
 		case test.Accepted:
 			f = &own
 			card.Reason = fmt.Sprintf("fitted weights stood the test: log loss %.2f %% better than the prior's", 100*test.Gain)
+		case f != nil && test.Fitted == nil:
+			// An account was erased, or its customers have gone: nothing is left that could tell whether they still hold.
+			f, card.Reason = nil, "rolled back: there is too little history left to test the fitted weights on: "+test.Reasons[0]
 		case f == nil && !rolledBack:
 			card.Reason = "fitted weights were not accepted: " + test.Reasons[0]
 		}

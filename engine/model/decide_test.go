@@ -136,6 +136,21 @@ func TestRollBack(t *testing.T) {
 	}
 }
 
+// TestWeightsGoWithTheirHistory takes most customers away, as an erasure of an account does.
+func TestWeightsGoWithTheirHistory(t *testing.T) {
+	people := mild(2).populate(1200)
+	o := Decide(panelOf(people), Current{Params: scoring.Prior()}, true, 1)
+	if o.Card.Kind != report.ModelFitted {
+		t.Fatalf("%+v", o.Card.Test)
+	}
+	for _, left := range []int{50, 0} {
+		rest := Decide(panelOf(people[:left]), Current{o.Params, o.Card}, true, 1)
+		if rest.Params.Weights != nil || !strings.HasPrefix(rest.Card.Reason, "rolled back: ") && left > 0 {
+			t.Errorf("with %d customers left: %+v", left, rest.Card)
+		}
+	}
+}
+
 func TestBetterIsAShareOfResamplings(t *testing.T) {
 	good, bad := rowsOf([]float64{.9, .1, .1, .8}, 0, 3), rowsOf([]float64{.6, .4, .4, .6}, 0, 3)
 	if b := better(good, bad, 4, seeded(1)); b != 1 {

@@ -66,7 +66,8 @@ func paramsOf(o Outcome) *fitted {
 }
 
 // TestNeverWorseThanTheGateAllows fits workspaces with truths of their own, and compares what is chosen with the prior,
-// moved by an intercept, on others who follow the same truth. KUSTIQ_MODEL_WORKSPACES=200 is the whole of it.
+// moved by an intercept, on others who follow the same truth: AUC and calibration may be as much worse as the gate allows
+// them to be, and log loss no more than the gain that the gate asks for. KUSTIQ_MODEL_WORKSPACES=200 is the whole of it.
 func TestNeverWorseThanTheGateAllows(t *testing.T) {
 	workspaces := 8
 	if text := os.Getenv("KUSTIQ_MODEL_WORKSPACES"); text != "" {
@@ -76,7 +77,7 @@ func TestNeverWorseThanTheGateAllows(t *testing.T) {
 		}
 		workspaces = n
 	}
-	accepted, gain := 0, 0.0
+	accepted, gain, worst := 0, 0.0, 1.0
 	for seed := range uint64(workspaces) {
 		w := odd(seed, 2)
 		p := panelOf(w.populate(200 + w.random.IntN(1300)))
@@ -90,14 +91,15 @@ func TestNeverWorseThanTheGateAllows(t *testing.T) {
 		published.intercept = p.fitIntercept(p.all(), published.weights)
 		got, _ := unseen.figures(unseen.all(), paramsOf(o))
 		want, _ := unseen.figures(unseen.all(), &published)
-		gain += (want.LogLoss - got.LogLoss) / want.LogLoss
-		if got.LogLoss > want.LogLoss || got.AUC < want.AUC-mostAUCLost || got.ECE > want.ECE+mostECEGained {
+		here := (want.LogLoss - got.LogLoss) / want.LogLoss
+		gain, worst = gain+here, min(worst, here)
+		if here < -leastGain || got.AUC < want.AUC-mostAUCLost || got.ECE > want.ECE+mostECEGained {
 			t.Errorf("workspace %d: log loss %.5f, AUC %.4f, ECE %.4f; of the prior %.5f, %.4f, %.4f",
 				seed, got.LogLoss, got.AUC, got.ECE, want.LogLoss, want.AUC, want.ECE)
 		}
 	}
-	t.Logf("%d of %d workspaces have fitted weights, whose log loss on others is %.2f %% better than the prior's in the mean",
-		accepted, workspaces, 100*gain/float64(max(accepted, 1)))
+	t.Logf("%d of %d workspaces have fitted weights, whose log loss on others is %.2f %% better than the prior's in the mean, and %.2f %% at the least",
+		accepted, workspaces, 100*gain/float64(max(accepted, 1)), 100*worst)
 	if accepted == 0 {
 		t.Error("no weights were accepted anywhere")
 	}

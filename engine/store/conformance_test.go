@@ -20,7 +20,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"made due": testMakeDue, "histories": testHistories, "model and batch": testModelAndBatch, "changes": testChanges, "trend": testTrend, "score history": testScoreHistory,
 		"audit":   testAudit,
 		"filters": testFilters, "search at rest": testSearchAtRest, "search of older rows": testSearchOfOlderRows,
-		"totals":     testTotals,
+		"totals":  testTotals,
 		"dossier": testDossier, "deliveries": testDeliveries, "delivery log": testDeliveryLog, "several deliverers": testDeliverers, "threshold": testThreshold,
 		"import": testImport, "bad imports": testBadImports, "dead import": testDeadImport, "erased import": testErasedImport,
 		"deleted profiles": testDeleteProfiles, "review": testReview, "rejection": testRejection,
