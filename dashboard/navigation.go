@@ -7,6 +7,7 @@ type section string
 
 const (
 	sectionChurn section = "churn"
+	sectionModel section = "model"
 )
 
 // sections are the entries of the navigation, in their order.
@@ -16,6 +17,7 @@ var sections = []struct {
 	path    string
 }{
 	{sectionChurn, "Customers at risk", "/dashboard/churn"},
+	{sectionModel, "Model", "/dashboard/model"},
 }
 
 // link is one entry of the navigation on a page.

@@ -31,6 +31,8 @@ func (d *Dashboard) routes() []route {
 		{"GET /dashboard/churn.csv", person, d.export},
 		{"GET /dashboard/churn/changes", person, d.churnChanges},
 		{"GET /dashboard/churn/customers/{customer}", person, d.customer},
+		{"GET /dashboard/model", person, d.modelPage},
+		{"POST /dashboard/model/{namespace}/{name}/fit", access.Operate, d.fit},
 		{"GET /connect/{namespace}/{name}", person, d.connect},
 		{"POST /connect/{namespace}/{name}", person, d.goToStripe},
 		{"GET /oauth/callback", person, d.callback},

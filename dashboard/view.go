@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"cmp"
 	"html/template"
 	"net/http"
 	"time"
@@ -49,7 +50,9 @@ var functions = template.FuncMap{
 	"moneyMinor":   func(minor int64, currency string) string { return report.Money(float64(minor), currency) },
 	"customerPath": customerPath, "tierClass": tierClass, "inWorkspace": inWorkspace,
 	"provenance": provenanceWords, "basis": wordsOfBasis, "signed": signed, "utc": utc,
-	"help": func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
+	"decimals": decimals, "plain": plainWords, "dateOf": dateOf,
+	"kindOfModel": func(kind string) string { return modelKinds[cmp.Or(kind, report.ModelPrior)] },
+	"help":        func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
 }
 
 // render writes a page; one that cannot be rendered is answered whole, not by half.

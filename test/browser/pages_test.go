@@ -24,6 +24,7 @@ func (s *showcase) pages() []pageOf {
 	return []pageOf{
 		{"churn", "/dashboard/churn", live + ` && document.querySelectorAll(".u-wrap").length === 2`},
 		{"customer", "/dashboard/churn/customers/" + s.riskiest() + "?workspace=" + showcaseWorkspace, `document.querySelectorAll(".u-wrap").length === 1`},
+		{"model", "/dashboard/model", "true"},
 		{"churn-nobody", "/dashboard/churn?workspace=globex/production", "true"},
 		{"no-page", "/dashboard/none", "true"},
 		{"connect", "/connect/acme/stripe-live", "true"},

@@ -27,6 +27,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/dashboard"
+	"github.com/kustiq/kustiq/engine/explain"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
@@ -117,10 +118,12 @@ func newWorld(b *testing.B, dsn string) *world {
 	kube := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&v1alpha1.Workspace{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "production"}, Spec: v1alpha1.WorkspaceSpec{Plan: "Pro", Region: "EU"},
 	}).Build()
+	explainer, err := explain.New(w.store, clock.RealClock{})
+	w.must(err)
 	web := httptest.NewUnstartedServer(nil)
 	w.url = "http://" + web.Listener.Addr().String()
 	pages, err := dashboard.New(dashboard.Options{
-		Store: w.store, Audit: w.store, Bus: messages, Vault: keys, Kube: kube, Clock: clock.RealClock{}, Logger: log,
+		Store: w.store, Matching: w.store, Explain: explainer, Audit: w.store, Bus: messages, Vault: keys, Kube: kube, Clock: clock.RealClock{}, Logger: log,
 		BaseURL: w.url, Region: "EU", LocalUser: "bench",
 	})
 	w.must(err)
