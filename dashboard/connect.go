@@ -88,6 +88,11 @@ func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "make the form", err)
 		return
 	}
+	if view.Offered && !view.Authorized && partOnly(r) {
+		// The button has come. Its form may lead to Stripe only under the policy that a whole page comes with.
+		w.Header().Set("HX-Refresh", "true")
+		return
+	}
 	switch {
 	case view.Ready:
 	case r.URL.Query().Has("waiting"):

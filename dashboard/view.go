@@ -19,7 +19,7 @@ type layout struct {
 	Token string
 	// SignsOut offers to sign out.
 	SignsOut bool
-	// Refresh reloads the page after so many seconds; 0 never does.
+	// Refresh fetches what the page shows anew every so many seconds; 0 never does.
 	Refresh int
 	// Section is the entry of the navigation that the page belongs to, and Deeper says that it is a page below it.
 	Section section

@@ -1,0 +1,203 @@
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/kustiq/kustiq/internal/stripesim"
+	"github.com/kustiq/kustiq/test/devrun"
+)
+
+// binDir holds kustiq and kubectl-kustiq.
+var binDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, clean := devrun.Binaries()
+		defer clean()
+		binDir = dir
+		return m.Run()
+	}())
+}
+
+// story is one window before a running kustiq dev.
+type story struct {
+	*window
+	dev *devrun.Dev
+	// victim is the customer to whom things happen.
+	victim stripesim.CustomerSummary
+}
+
+func (s *story) page(path string) string { return s.dev.Env["DASHBOARD_URL"] + path }
+
+// chapter tells a part of the story; those after a failed one make no sense.
+func (s *story) chapter(t *testing.T, name string, tell func()) {
+	t.Helper()
+	whole := s.t
+	ok := t.Run(name, func(t *testing.T) {
+		s.t = t
+		tell()
+	})
+	s.t = whole
+	if !ok {
+		t.FailNow()
+	}
+}
+
+func TestTheStory(t *testing.T) {
+	w := newWindow(t)
+	s := &story{window: w, dev: devrun.Start(t, binDir, "--scenario", "empty", "--events-per-minute", "0", "--customers", "60")}
+	w.do(as(look{1280, 900, false}))
+	s.chapter(t, "without a workspace the page says what to do", s.beginsEmpty)
+	s.chapter(t, "connecting through Stripe's consent page", s.connects)
+	s.chapter(t, "history comes in and fills the list", s.fills)
+	s.chapter(t, "a failed payment moves a customer to the top of the open page", s.moves)
+	s.chapter(t, "the customer's page says why", s.explains)
+	s.chapter(t, "filters and search work without leaving the page", s.filters)
+	s.chapter(t, "the whole selection as a file", s.exports)
+}
+
+func (s *story) beginsEmpty() {
+	s.visit(s.page("/"))
+	s.untilText("There is no Workspace in region EU yet")
+	s.untilText("developer") // who kustiq dev signs in
+	s.dev.Kubectl("apply", "-k", "../../config/samples")
+	s.visit(s.page("/dashboard/churn"))
+	s.untilText("nobody has connected the Stripe account yet")
+}
+
+func (s *story) connects() {
+	s.visit(s.page("/connect/kustiq-demo/stripe-live"))
+	s.until(`document.querySelector("form[action^='/connect/'] button") !== null`)
+	s.click(`form[action^="/connect/"] button`)
+	s.untilText("asks to read your account")
+	s.shoot("story-consent", false)
+	s.click(`button[value="connect"]`)
+	s.until(`document.querySelector("h1")?.innerText === "Connected"`)
+	s.shoot("story-connected", false)
+}
+
+func (s *story) fills() {
+	s.visit(s.page("/dashboard/churn"))
+	s.until(`document.querySelector("#figures") !== null || (document.querySelector(".empty a.button")?.click(), false)`)
+	s.until(`document.querySelector("[data-live-state=live]") !== null`)
+	s.dev.Kubectl("wait", "--for=condition=BackfillComplete", "strc/stripe-live", "-n", "kustiq-demo", "--timeout=120s")
+}
+
+func (s *story) moves() {
+	s.victim = s.happyCustomer()
+	s.until(`document.querySelector("[data-live-state=live]") !== null`)
+	value[bool](s.window, `(window.stayed = true)`)
+	for range 2 {
+		s.act("fail-payment")
+	}
+	s.until(`document.querySelector("[data-row]")?.dataset.row === ` + strconv.Quote(s.victim.ID))
+	s.until(`document.querySelector("[data-row] .pill")?.innerText.includes("Critical")`)
+	if !value[bool](s.window, `window.stayed === true`) {
+		s.t.Error("the page was loaded anew")
+	}
+	s.until(`document.querySelector("[data-live-news]").textContent.includes(` + strconv.Quote(s.victim.Name) + `)`) // for screen readers
+	s.shoot("story-moved", false)
+}
+
+func (s *story) explains() {
+	s.click(`[data-row] a`)
+	s.until(`document.querySelector("h1")?.innerText === ` + strconv.Quote(s.victim.Name))
+	s.untilText("2 failed payments")
+	s.untilText("If the open invoice is paid now")
+	s.untilText("Stripe event")
+	s.shoot("story-why", false)
+}
+
+func (s *story) filters() {
+	s.visit(s.page("/dashboard/churn"))
+	value[bool](s.window, `(window.stayed = true)`)
+	s.choose("#f-tier", "Critical")
+	s.until(`document.querySelectorAll("[data-row]").length === document.querySelectorAll("[data-row] .pill.critical").length`)
+	s.until(`location.search.includes("tier=Critical")`)
+	s.choose("#f-tier", "")
+	word := strings.Fields(s.victim.Name)[0]
+	s.fill("#f-q", word)
+	s.until(`location.search.includes("q=") && [...document.querySelectorAll("[data-row]")].some((r) => r.dataset.row === ` + strconv.Quote(s.victim.ID) + `)`)
+	s.fill("#f-q", "nobody is called so")
+	s.untilText("Nobody at risk matches these filters")
+	if !value[bool](s.window, `window.stayed === true`) {
+		s.t.Error("the page was loaded anew")
+	}
+	s.click(`.empty a.button`)
+	s.until(`!location.search.includes("q=") && document.querySelector("[data-row]") !== null`)
+}
+
+func (s *story) exports() {
+	address := value[string](s.window, `document.querySelector("a[download]").href`)
+	status, text := s.get(http.MethodGet, address)
+	if status != http.StatusOK || !strings.HasPrefix(text, "rank,customer,name") || !strings.Contains(text, "\n1,"+s.victim.ID+",") {
+		s.t.Errorf("%d\n%.300s", status, text)
+	}
+}
+
+// choose takes an option of a select.
+func (s *story) choose(selector, option string) {
+	s.t.Helper()
+	value[bool](s.window, fmt.Sprintf(`((e) => (e.value = %q, e.dispatchEvent(new Event("change", {bubbles: true}))))(document.querySelector(%q))`, option, selector))
+}
+
+// fill types into a field what replaces what is there.
+func (s *story) fill(selector, text string) {
+	s.t.Helper()
+	value[bool](s.window, fmt.Sprintf(`((e) => (e.focus(), e.select(), document.execCommand("insertText", false, %q)))(document.querySelector(%q))`, text, selector))
+}
+
+// happyCustomer is the live one with the highest MRR whose payments are in order.
+func (s *story) happyCustomer() (best stripesim.CustomerSummary) {
+	s.t.Helper()
+	_, text := s.get(http.MethodGet, s.dev.Env["STRIPE_URL"]+"/_sim/accounts")
+	var accounts []struct {
+		Livemode  bool                        `json:"livemode"`
+		Customers []stripesim.CustomerSummary `json:"customers"`
+	}
+	if err := json.Unmarshal([]byte(text), &accounts); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, a := range accounts {
+		for _, c := range a.Customers {
+			if a.Livemode && c.Status == "active" && c.MRR > best.MRR {
+				best = c
+			}
+		}
+	}
+	return best
+}
+
+// act lets something happen to the victim at Stripe.
+func (s *story) act(action string) {
+	s.t.Helper()
+	status, text := s.get(http.MethodPost, s.dev.Env["STRIPE_URL"]+"/_sim/accounts/"+s.dev.Env["ACCOUNT_ID"]+"/customers/"+s.victim.ID+"/"+action)
+	if status != http.StatusOK {
+		s.t.Fatalf("%s: %d %s", action, status, text)
+	}
+}
+
+func (s *story) get(method, address string) (status int, text string) {
+	s.t.Helper()
+	req, err := http.NewRequest(method, address, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
