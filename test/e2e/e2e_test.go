@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -22,125 +21,36 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/kustiq/kustiq/internal/devcluster"
 	"github.com/kustiq/kustiq/internal/report"
 	"github.com/kustiq/kustiq/internal/stripesim"
+	"github.com/kustiq/kustiq/test/devrun"
 )
-
-// patience is for a busy machine: the demo itself takes about ten seconds.
-const patience = 3 * time.Minute
 
 // binDir holds kustiq and kubectl-kustiq.
 var binDir string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		binDir = os.Getenv("KUSTIQ_BIN")
-		if binDir == "" {
-			dir, err := os.MkdirTemp("", "kustiq-bin-")
-			if err != nil {
-				panic(err)
-			}
-			defer func() { _ = os.RemoveAll(dir) }()
-			binDir = dir
-			build := exec.Command("go", "build", "-o", dir+"/", "../../cmd/kustiq", "../../cmd/kubectl-kustiq")
-			if out, err := build.CombinedOutput(); err != nil {
-				panic(fmt.Sprintf("%v\n%s", err, out))
-			}
-		}
+		dir, clean := devrun.Binaries()
+		defer clean()
+		binDir = dir
 		return m.Run()
 	}())
 }
 
 // dev is a running kustiq dev.
 type dev struct {
-	t       *testing.T
-	dir     string
-	cmd     *exec.Cmd
-	output  *bytes.Buffer
-	env     map[string]string
-	kubectl string
+	*devrun.Dev
+	t *testing.T
 }
 
 func command(args ...string) *exec.Cmd {
 	return exec.Command(filepath.Join(binDir, "kustiq"), args...)
 }
 
-var freePorts = []string{"--dashboard-addr", "127.0.0.1:0", "--receiver-addr", "127.0.0.1:0", "--stripe-addr", "127.0.0.1:0"}
-
-// startDev starts kustiq dev and returns when it has told its story.
-func startDev(t *testing.T, args ...string) *dev {
-	t.Helper()
-	assets, err := devcluster.EnsureAssets(t.Context(), func(line string) { t.Log(line) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &dev{t: t, dir: filepath.Join(t.TempDir(), "data"), output: &bytes.Buffer{}, kubectl: filepath.Join(assets.Dir, "kubectl")}
-	d.cmd = command(append(append([]string{"dev", "--data-dir", d.dir}, freePorts...), args...)...)
-	d.cmd.Stderr = os.Stderr
-	stdout, err := d.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.cmd.Process.Kill() })
-	told := make(chan bool, 1)
-	go func() {
-		lines := bufio.NewScanner(stdout)
-		for lines.Scan() {
-			d.output.WriteString(lines.Text() + "\n")
-			if strings.Contains(lines.Text(), "Ctrl-C stops everything") {
-				told <- true
-			}
-		}
-		close(told)
-	}()
-	select {
-	case ok := <-told:
-		if !ok {
-			t.Fatalf("kustiq dev ended early:\n%s", d.output)
-		}
-	case <-time.After(patience):
-		t.Fatal("kustiq dev told no story in time")
-	}
-	d.env = readEnv(t, filepath.Join(d.dir, "dev.env"))
-	return d
-}
-
-func readEnv(t *testing.T, path string) map[string]string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := map[string]string{}
-	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
-		name, value, ok := strings.Cut(line, "=")
-		if !ok || value == "" {
-			t.Errorf("dev.env: %q", name)
-		}
-		env[name] = strings.Trim(value, "'")
-	}
-	return env
-}
-
-// run calls kubectl with the plugin on its PATH.
-func (d *dev) run(args ...string) string {
-	d.t.Helper()
-	cmd := exec.Command(d.kubectl, args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.env["KUBECONFIG"], "PATH="+binDir+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		d.t.Errorf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
 func (d *dev) explain(customer string) (detail report.Detail) {
 	d.t.Helper()
-	out := d.run("kustiq", "explain", customer, "-n", "kustiq-demo", "-o", "json")
+	out := d.Kubectl("kustiq", "explain", customer, "-n", "kustiq-demo", "-o", "json")
 	if err := json.Unmarshal([]byte(out), &detail); err != nil {
 		d.t.Errorf("explain: %v\n%s", err, out)
 	}
@@ -150,7 +60,7 @@ func (d *dev) explain(customer string) (detail report.Detail) {
 // post sends an event to the receiver as Stripe does.
 func (d *dev) post(body, secret string) (status int, answer string) {
 	d.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, d.env["RECEIVER_URL"], strings.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, d.Env["RECEIVER_URL"], strings.NewReader(body))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -173,7 +83,7 @@ func (d *dev) do(req *http.Request) (status int, answer string) {
 }
 
 func TestTheMainJob(t *testing.T) {
-	d := startDev(t, "--events-per-minute", "0")
+	d := &dev{Dev: devrun.Start(t, binDir, "--events-per-minute", "0"), t: t}
 	t.Run("kubectl shows the resources with Ready=True", d.showsResources)
 	t.Run("the customer whose payment failed twice comes first, everywhere", d.showsTheTwiceFailedFirst)
 	t.Run("an event counts once, a forged one not at all", d.countsOnce)
@@ -185,7 +95,7 @@ func TestTheMainJob(t *testing.T) {
 }
 
 func (d *dev) showsResources(t *testing.T) {
-	out := d.run("get", "strc,bf,ws", "-A")
+	out := d.Kubectl("get", "strc,bf,ws", "-A")
 	for _, want := range []string{
 		`NAME +MODE +REGION +ACCOUNT +READY +REASON +LAST-EVENT +AGE`,
 		`stripe-live +Live +EU +acct_\w+ +True +Ready`,
@@ -197,15 +107,15 @@ func (d *dev) showsResources(t *testing.T) {
 			t.Errorf("kubectl get shows no %s:\n%s", want, out)
 		}
 	}
-	d.run("wait", "--for=condition=Ready", "strc,bf,ws", "--all", "-n", "kustiq-demo", "--timeout=10s")
-	if out := d.run("version"); !strings.Contains(out, "Server Version: v1.") {
+	d.Kubectl("wait", "--for=condition=Ready", "strc,bf,ws", "--all", "-n", "kustiq-demo", "--timeout=10s")
+	if out := d.Kubectl("version"); !strings.Contains(out, "Server Version: v1.") {
 		t.Errorf("kubectl version: %s", out)
 	}
 }
 
 func (d *dev) showsTheTwiceFailedFirst(t *testing.T) {
 	var page report.AtRisk
-	if err := json.Unmarshal([]byte(d.run("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")), &page); err != nil {
+	if err := json.Unmarshal([]byte(d.Kubectl("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")), &page); err != nil {
 		t.Fatal(err)
 	}
 	if len(page.Rows) < 2 || page.Rows[0].Tier != "Critical" || !strings.Contains(page.Rows[0].Reason, "2 failed payments") {
@@ -213,10 +123,10 @@ func (d *dev) showsTheTwiceFailedFirst(t *testing.T) {
 	}
 	first := page.Rows[0]
 	table := regexp.MustCompile(`RANK +CUSTOMER[^\n]*\n +1 +` + first.Customer)
-	if !table.Match(d.output.Bytes()) || !table.MatchString(d.run("kustiq", "at-risk", "-n", "kustiq-demo")) {
+	if !table.Match([]byte(d.Output())) || !table.MatchString(d.Kubectl("kustiq", "at-risk", "-n", "kustiq-demo")) {
 		t.Errorf("a printed table does not begin with %s", first.Customer)
 	}
-	req, _ := http.NewRequest(http.MethodGet, d.env["DASHBOARD_URL"]+"/dashboard/churn", nil)
+	req, _ := http.NewRequest(http.MethodGet, d.Env["DASHBOARD_URL"]+"/dashboard/churn", nil)
 	status, html := d.do(req)
 	rows := regexp.MustCompile(`<small>(cus_\w+)</small>`).FindStringSubmatch(html)
 	if status != http.StatusOK || len(rows) == 0 || rows[1] != first.Customer {
@@ -236,8 +146,8 @@ func (d *dev) countsOnce(t *testing.T) {
 	failed := fmt.Sprintf(`{"id":"evt_e2e1","object":"event","account":%q,"api_version":"2023-10-16","created":%d,"livemode":true,
 		"type":"invoice.payment_failed","data":{"object":{"id":"in_e2e1","object":"invoice","customer":%q,"created":%d,"currency":"eur",
 		"amount_due":9900,"amount_paid":0,"attempt_count":1,"billing_reason":"subscription_cycle","next_payment_attempt":%d,"status":"open"}}}`,
-		d.env["ACCOUNT_ID"], time.Now().Unix(), customer, time.Now().Unix(), time.Now().Add(72*time.Hour).Unix())
-	secret := d.env["WEBHOOK_SECRET_LIVE"]
+		d.Env["ACCOUNT_ID"], time.Now().Unix(), customer, time.Now().Unix(), time.Now().Add(72*time.Hour).Unix())
+	secret := d.Env["WEBHOOK_SECRET_LIVE"]
 
 	status, body := d.post(failed, "whsec_wrong")
 	g.Expect(status).To(Equal(http.StatusBadRequest))
@@ -261,7 +171,7 @@ func (d *dev) countsOnce(t *testing.T) {
 	g.Expect(d.explain(customer).Score).To(Equal(once.Score))
 
 	unknown := fmt.Sprintf(`{"id":"evt_e2e3","object":"event","account":%q,"created":%d,"livemode":true,"type":"product.created","data":{"object":{}}}`,
-		d.env["ACCOUNT_ID"], time.Now().Unix())
+		d.Env["ACCOUNT_ID"], time.Now().Unix())
 	status, _ = d.post(unknown, secret)
 	g.Expect(status).To(Equal(http.StatusOK))
 }
@@ -270,7 +180,7 @@ func (d *dev) countsOnce(t *testing.T) {
 func (d *dev) looksUpDisputes(t *testing.T) {
 	customer := d.quietCustomer(t)
 	before := d.explain(customer).Score
-	req, _ := http.NewRequest(http.MethodPost, d.env["STRIPE_URL"]+"/_sim/accounts/"+d.env["ACCOUNT_ID"]+"/customers/"+customer+"/dispute", nil)
+	req, _ := http.NewRequest(http.MethodPost, d.Env["STRIPE_URL"]+"/_sim/accounts/"+d.Env["ACCOUNT_ID"]+"/customers/"+customer+"/dispute", nil)
 	status, answer := d.do(req)
 	NewWithT(t).Expect(status).To(Equal(http.StatusOK), answer)
 	NewWithT(t).Eventually(func() report.Detail { return d.explain(customer) }, "20s").Should(And(
@@ -282,7 +192,7 @@ func (d *dev) looksUpDisputes(t *testing.T) {
 // quietCustomer is one with a low score and payments in order.
 func (d *dev) quietCustomer(t *testing.T) string {
 	t.Helper()
-	req, _ := http.NewRequest(http.MethodGet, d.env["STRIPE_URL"]+"/_sim/accounts", nil)
+	req, _ := http.NewRequest(http.MethodGet, d.Env["STRIPE_URL"]+"/_sim/accounts", nil)
 	_, body := d.do(req)
 	var accounts []struct {
 		Livemode  bool                        `json:"livemode"`
@@ -303,7 +213,7 @@ func (d *dev) quietCustomer(t *testing.T) string {
 }
 
 func (d *dev) sealsTokens(t *testing.T) {
-	out := d.run("get", "secrets", "-n", "kustiq-system", "-o", "json")
+	out := d.Kubectl("get", "secrets", "-n", "kustiq-system", "-o", "json")
 	var list struct {
 		Items []struct {
 			Metadata struct{ Name string }
@@ -328,12 +238,12 @@ func (d *dev) sealsTokens(t *testing.T) {
 	if tokens != 2 {
 		t.Errorf("%d token Secrets, want one for each connection", tokens)
 	}
-	_ = filepath.WalkDir(filepath.Join(d.dir, "logs"), func(path string, entry os.DirEntry, err error) error {
+	_ = filepath.WalkDir(filepath.Join(d.Dir, "logs"), func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		if err != nil || bytes.Contains(text, []byte("sk_live_")) || bytes.Contains(text, []byte(d.env["WEBHOOK_SECRET_LIVE"])) {
+		if err != nil || bytes.Contains(text, []byte("sk_live_")) || bytes.Contains(text, []byte(d.Env["WEBHOOK_SECRET_LIVE"])) {
 			t.Errorf("%s holds a secret (%v)", entry.Name(), err)
 		}
 		return nil
@@ -341,12 +251,12 @@ func (d *dev) sealsTokens(t *testing.T) {
 }
 
 func (d *dev) replays(t *testing.T) {
-	before := d.run("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")
-	out := d.run("kustiq", "replay", "stripe-live", "-n", "kustiq-demo", "--wait")
+	before := d.Kubectl("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")
+	out := d.Kubectl("kustiq", "replay", "stripe-live", "-n", "kustiq-demo", "--wait")
 	if !strings.Contains(out, "100 %") {
 		t.Errorf("replay: %s", out)
 	}
-	after := d.run("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")
+	after := d.Kubectl("kustiq", "at-risk", "-n", "kustiq-demo", "-o", "json")
 	if scores(t, before) != scores(t, after) {
 		t.Errorf("the replay moved scores:\n%s\n%s", scores(t, before), scores(t, after))
 	}
@@ -366,27 +276,27 @@ func scores(t *testing.T, document string) string {
 }
 
 func (d *dev) stops(t *testing.T) {
-	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := d.Cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- d.cmd.Wait() }()
+	go func() { ended <- d.Cmd.Wait() }()
 	select {
 	case err := <-ended:
 		if err != nil {
 			t.Errorf("kustiq dev ended with %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(devrun.Patience):
 		t.Fatal("kustiq dev does not stop")
 	}
-	found, err := exec.Command("pgrep", "-f", d.dir).Output()
+	found, err := exec.Command("pgrep", "-f", d.Dir).Output()
 	if err == nil {
 		t.Errorf("left behind: %s", found)
 	}
 }
 
 func TestOnceEndsByItself(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), devrun.Patience)
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "data")
 	for range 2 { // the second run finds what the first left
