@@ -83,7 +83,7 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("HX-Push-Url", "false") // it came by itself
 		}
 		view.Segment.Alone = true
-		d.render(w, http.StatusOK, "segment", view.Segment)
+		d.render(w, r, http.StatusOK, "segment", view.Segment)
 		return
 	}
 	if err == nil {
@@ -94,7 +94,7 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "read scores", err)
 		return
 	}
-	d.render(w, http.StatusOK, "churn.html", view)
+	d.render(w, r, http.StatusOK, "churn.html", view)
 }
 
 // segment reads what the address asks for.

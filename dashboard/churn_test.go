@@ -1,10 +1,13 @@
 package dashboard
 
 import (
+	"compress/gzip"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -81,4 +84,50 @@ func TestHarmless(t *testing.T) {
 			t.Errorf("%q became %q", in, got)
 		}
 	}
+}
+
+// maxFirstLoad is what a browser may have to fetch for the first churn page, in bytes as they are sent.
+const maxFirstLoad = 150_000
+
+func TestTheFirstLoadIsSmall(t *testing.T) {
+	d := open(t)
+	full := shelf{}
+	for i := range pageSize + 1 {
+		full["ns/acme"] = append(full["ns/acme"], scored(fmt.Sprintf("cus_%04d", i), fmt.Sprintf("A customer with a name, No. %d", i), "Critical", 95))
+	}
+	d.dashboard.Store = full
+	sent := func(address string) (length int, body string) {
+		t.Helper()
+		resp := d.ask(address, "Accept-Encoding", "gzip")
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "gzip" {
+			t.Fatalf("%s: %d %v", address, resp.StatusCode, resp.Header)
+		}
+		packed := text(t, resp)
+		r, err := gzip.NewReader(strings.NewReader(packed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(packed), string(plain)
+	}
+	total, page := sent("/dashboard/churn?workspace=ns/acme")
+	if strings.Count(page, "<tr role") != pageSize+1 {
+		t.Fatalf("the page has %d rows", strings.Count(page, "<tr role"))
+	}
+	found := regexp.MustCompile(`(?:src|href)="(/assets/[^"]+)"`).FindAllStringSubmatch(page, -1)
+	seen := map[string]bool{}
+	for _, f := range found {
+		if !seen[f[1]] {
+			seen[f[1]] = true
+			length, _ := sent(f[1])
+			total += length
+		}
+	}
+	if len(seen) != 4 || total > maxFirstLoad {
+		t.Errorf("%d bytes for the page and %v", total, seen)
+	}
+	t.Logf("%d bytes", total)
 }

@@ -100,7 +100,7 @@ func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) {
 	case !view.Offered:
 		view.Refresh = 2 // the operator publishes the offer within moments
 	}
-	d.render(w, http.StatusOK, "connect.html", view)
+	d.render(w, r, http.StatusOK, "connect.html", view)
 }
 
 // prepareForm adds what the button needs: an offer, and a policy that lets the form lead to Stripe.

@@ -53,7 +53,7 @@ func (d *Dashboard) customer(w http.ResponseWriter, r *http.Request) {
 	}
 	view.layout = d.layout(r, cmp.Or(view.Detail.Name, view.Detail.Customer), workspace)
 	view.Section, view.Deeper, view.Workspaces, view.Charts = sectionChurn, true, workspaces, true
-	d.render(w, http.StatusOK, "customer.html", view)
+	d.render(w, r, http.StatusOK, "customer.html", view)
 }
 
 func (d *Dashboard) fillCustomer(r *http.Request, workspace string, view *customerView) error {

@@ -59,7 +59,7 @@ func (d *Dashboard) modelPage(w http.ResponseWriter, r *http.Request) {
 	if view.Busy() {
 		view.Refresh = runRefresh
 	}
-	d.render(w, http.StatusOK, "model.html", view)
+	d.render(w, r, http.StatusOK, "model.html", view)
 }
 
 // fit asks for a fit and goes back to the page.

@@ -167,5 +167,5 @@ func (d *Dashboard) signedOut(w http.ResponseWriter, r *http.Request) {
 	if d.SignIn != nil {
 		view.Provider = d.SignIn.EndSession()
 	}
-	d.render(w, http.StatusOK, "signed_out.html", view)
+	d.render(w, r, http.StatusOK, "signed_out.html", view)
 }

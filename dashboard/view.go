@@ -3,8 +3,10 @@ package dashboard
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"html/template"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/kustiq/kustiq/api/errcode"
@@ -55,8 +57,18 @@ var functions = template.FuncMap{
 	"help":        func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
 }
 
+const (
+	// worthPacking is the size in bytes from which a page is sent packed.
+	worthPacking = 2 << 10
+	// packingLevel is quick: a page of 50 customers takes a millisecond and shrinks to a tenth.
+	packingLevel = 4
+)
+
+// packers are kept, since a new one allocates more than a page.
+var packers sync.Pool
+
 // render writes a page; one that cannot be rendered is answered whole, not by half.
-func (d *Dashboard) render(w http.ResponseWriter, status int, page string, view any) {
+func (d *Dashboard) render(w http.ResponseWriter, r *http.Request, status int, page string, view any) {
 	var body bytes.Buffer
 	if err := d.pages.ExecuteTemplate(&body, page, view); err != nil {
 		d.Logger.Error("dashboard: render a page", "page", page, "error", err)
@@ -64,8 +76,23 @@ func (d *Dashboard) render(w http.ResponseWriter, status int, page string, view 
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Vary", "Accept-Encoding, HX-Request")
+	if body.Len() < worthPacking || !acceptsGzip(r) {
+		w.WriteHeader(status)
+		_, _ = body.WriteTo(w) // the browser has gone
+		return
+	}
+	// A form's token is sealed anew for each page, so that the length of what is packed gives none away (BREACH).
+	w.Header().Set("Content-Encoding", "gzip")
 	w.WriteHeader(status)
-	_, _ = body.WriteTo(w) // the browser has gone
+	packer, ok := packers.Get().(*gzip.Writer)
+	if !ok {
+		packer, _ = gzip.NewWriterLevel(w, packingLevel) // the level is a valid one
+	}
+	defer packers.Put(packer)
+	packer.Reset(w)
+	_, _ = body.WriteTo(packer)
+	_ = packer.Close()
 }
 
 type problemView struct {
@@ -75,7 +102,7 @@ type problemView struct {
 
 // problem says what is wrong and what to do.
 func (d *Dashboard) problem(w http.ResponseWriter, r *http.Request, status int, what, advice string) {
-	d.render(w, status, "problem.html", problemView{layout: d.layout(r, what, ""), Advice: advice})
+	d.render(w, r, status, "problem.html", problemView{layout: d.layout(r, what, ""), Advice: advice})
 }
 
 // failure logs an unexpected error and says that it is ours.
