@@ -78,6 +78,18 @@ func TestAFitThroughTheAPI(t *testing.T) {
 	if m := read(); m.Run.State != report.RunAsked {
 		t.Errorf("asked: %+v", m.Run)
 	}
+	// Another engine takes it up, tells how far it is, and dies.
+	claim, _, err := scores.ClaimModelRun(t.Context(), "two", now.Add(time.Minute))
+	if err != nil || scores.ProgressModelRun(t.Context(), claim, "reading", 40, 90, now.Add(time.Minute)) != nil {
+		t.Fatal(err)
+	}
+	if m := read(); m.Run.State != report.RunRunning || m.Run.Phase != "reading" || m.Run.Done != 40 || m.Run.Total != 90 {
+		t.Errorf("running: %+v", m.Run)
+	}
+	d.clock.SetTime(now.Add(2 * time.Minute))
+	if m := read(); m.Run.State != report.RunAsked {
+		t.Errorf("died: %+v", m.Run)
+	}
 	if !fitter.RunDue(t.Context()) {
 		t.Fatal("nothing was due")
 	}

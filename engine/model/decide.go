@@ -13,6 +13,8 @@ import (
 const (
 	// testEvery is how long weights stand before they are tested again.
 	testEvery = 30 * 24 * time.Hour
+	// interceptDays are what the intercept is fitted on: each season once.
+	interceptDays = 365
 	// worthwhile is the least change of an intercept that makes a new version: a seventh of a point.
 	worthwhile = 0.01
 )
@@ -72,14 +74,14 @@ func (p *Panel) conclude(current Current, f *fitted, card report.ModelCard) Outc
 		published := prior()
 		f = &published
 	}
-	f.intercept = p.fitIntercept(whole, f.weights)
+	f.intercept = p.fitIntercept(whole.newest(interceptDays), f.weights)
 	if whole.empty() {
 		card.Reason = "no history whose outcome is known yet"
 	} else {
 		// What is measured rests on older days than those it is measured on.
 		newest := whole.newest(testDays)
 		honest := *f
-		honest.intercept = p.fitIntercept(whole.before(newest), f.weights)
+		honest.intercept = p.fitIntercept(whole.before(newest).newest(interceptDays), f.weights)
 		card.Figures, card.Calibration = p.figures(newest, &honest)
 	}
 	card.Panel = p.summary()

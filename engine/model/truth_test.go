@@ -88,7 +88,7 @@ func TestNeverWorseThanTheGateAllows(t *testing.T) {
 		accepted++
 		unseen := panelOf(w.populate(3000))
 		published := prior()
-		published.intercept = p.fitIntercept(p.all(), published.weights)
+		published.intercept = p.fitIntercept(p.all().newest(interceptDays), published.weights)
 		got, _ := unseen.figures(unseen.all(), paramsOf(o))
 		want, _ := unseen.figures(unseen.all(), &published)
 		here := (want.LogLoss - got.LogLoss) / want.LogLoss

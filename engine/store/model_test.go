@@ -3,6 +3,8 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,10 +189,27 @@ func testModelRuns(t *testing.T, f *fixture) {
 	g.Expect(v.Run).To(And(HaveField("Asked", false), HaveField("Running", false), HaveField("Failed", true), HaveField("Result", "broken"),
 		HaveField("NextAt", tonight.Add(time.Hour)), HaveField("FinishedAt", tonight.Add(time.Minute))))
 
-	// An engine that died is followed by another, and has lost its claim when it comes back.
+	// Of several engines one gets it.
+	var won atomic.Int32
+	var all sync.WaitGroup
 	f.clock.SetTime(tonight.Add(time.Hour))
+	for i := range 8 {
+		all.Go(func() {
+			c, ok, err := f.ClaimModelRun(f.ctx, fmt.Sprintf("engine-%d", i), f.clock.Now().Add(time.Minute))
+			g.Expect(err).NotTo(HaveOccurred())
+			if ok {
+				won.Add(1)
+				g.Expect(f.FinishModelRun(f.ctx, c, "kept", false, tonight.Add(2*time.Hour))).To(Succeed())
+			}
+		})
+	}
+	all.Wait()
+	g.Expect(won.Load()).To(Equal(int32(1)))
+
+	// An engine that died is followed by another, and has lost its claim when it comes back.
+	f.clock.SetTime(tonight.Add(2 * time.Hour))
 	dead := f.claim(t, "engine-1")
-	f.clock.SetTime(tonight.Add(time.Hour + time.Minute))
+	f.clock.SetTime(tonight.Add(2*time.Hour + time.Minute))
 	f.claim(t, "engine-2")
 	g.Expect(f.FinishModelRun(f.ctx, dead, "late", false, tonight)).To(MatchError(store.ErrClaimLost))
 }
