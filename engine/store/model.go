@@ -279,35 +279,3 @@ func (s *Store) SaveCard(ctx context.Context, c ModelClaim, card []byte) error {
 	}
 	return nil
 }
-
-// MakeDue lets at most limit of a scope's customers, those after one in the order of their ids, be evaluated again at an
-// instant, or when they are due anyway if that is before. It returns the last of them; empty when there are no more.
-func (s *Store) MakeDue(ctx context.Context, scope Scope, after string, limit int, at time.Time) (last string, err error) {
-	err = s.Update(ctx, func(tx *Tx) error {
-		last = ""
-		var ids []string
-		err := tx.querier().rows(ctx, `SELECT customer FROM customers WHERE workspace = ? AND livemode = ? AND customer > ?
-			ORDER BY customer LIMIT ?`, []any{scope.Workspace, bit(scope.Livemode), after, limit}, scanIDs(&ids))
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		last = ids[len(ids)-1]
-		_, err = tx.exec(ctx, `UPDATE customers SET next_change_at = ? WHERE workspace = ? AND livemode = ? AND customer > ?
-			AND customer <= ? AND model_version <> '' AND (next_change_at IS NULL OR next_change_at > ?)`,
-			at.UnixMilli(), scope.Workspace, bit(scope.Livemode), after, last, at.UnixMilli())
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("make customers due: %w", err)
-	}
-	return last, nil
-}
-
-func scanIDs(into *[]string) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
-		var id string
-		err := rows.Scan(&id)
-		*into = append(*into, id)
-		return err
-	}
-}
