@@ -16,8 +16,11 @@ import (
 	"github.com/kustiq/kustiq/internal/bus"
 )
 
-// connectSteps are the conditions that the page shows, in the order in which they come true.
-var connectSteps = []struct{ condition, words string }{
+// namedCondition is a condition with the words that pages have for it.
+type namedCondition struct{ condition, words string }
+
+// connectSteps are the conditions that the connect page shows, in the order in which they come true.
+var connectSteps = []namedCondition{
 	{v1alpha1.ConditionEntitled, "Plan includes Stripe"},
 	{v1alpha1.ConditionAuthorized, "Account authorised"},
 	{v1alpha1.ConditionRegionPinned, "Region pinned"},
@@ -28,10 +31,13 @@ var connectSteps = []struct{ condition, words string }{
 	{v1alpha1.ConditionBackfillComplete, "History read"},
 }
 
-// stepView is one line of the connect page.
+// allSteps are the conditions of a connection, but for their sum.
+var allSteps = append(connectSteps[:len(connectSteps):len(connectSteps)], namedCondition{v1alpha1.ConditionCustomersMatched, "Customers matched"})
+
+// stepView is one condition on a page.
 type stepView struct {
-	Words, Status, Reason, Message string
-	Remedy                         *errcode.Entry
+	Condition, Words, Status, Reason, Message string
+	Remedy                                    *errcode.Entry
 }
 
 type connectView struct {
@@ -75,7 +81,7 @@ func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) {
 	}
 	view := connectView{
 		layout:     d.layout(r, "Connect Stripe", conn.Namespace+"/"+conn.Spec.WorkspaceRef.Name),
-		Connection: conn, Declined: r.URL.Query().Has("declined"), Steps: steps(conn.Status.Conditions),
+		Connection: conn, Declined: r.URL.Query().Has("declined"), Steps: steps(connectSteps, conn.Status.Conditions),
 		Authorized: meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionAuthorized),
 		Ready:      meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady),
 	}
@@ -121,10 +127,10 @@ func (d *Dashboard) prepareForm(w http.ResponseWriter, r *http.Request, view *co
 	return nil
 }
 
-// steps lists the conditions in the page's order, each with what to do about it.
-func steps(conditions []metav1.Condition) (views []stepView) {
-	for _, s := range connectSteps {
-		view := stepView{Words: s.words, Status: string(metav1.ConditionUnknown)}
+// steps lists conditions in the page's order, each with what to do about it.
+func steps(named []namedCondition, conditions []metav1.Condition) (views []stepView) {
+	for _, s := range named {
+		view := stepView{Condition: s.condition, Words: s.words, Status: string(metav1.ConditionUnknown)}
 		if c := meta.FindStatusCondition(conditions, s.condition); c != nil {
 			view.Status, view.Reason, view.Message = string(c.Status), c.Reason, c.Message
 			view.Remedy = remedy(c.Reason)

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/url"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +13,11 @@ import (
 
 // troubleshooting is the page with a section for each error code.
 const troubleshooting = "https://github.com/kustiq/kustiq/blob/main/docs/troubleshooting.md#"
+
+// conditionHelp is the section about a condition.
+func conditionHelp(condition string) string {
+	return "https://github.com/kustiq/kustiq/blob/main/docs/stripeconnection.md#" + strings.ToLower(condition)
+}
 
 // connectionState is how far a connection is, in the words of a page.
 type connectionState string

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,19 +24,24 @@ func (d *Dashboard) apiFailed(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	events, err := d.Store.Failed(r.Context(), workspace)
+	out, err := d.failed(r, workspace)
 	if err != nil {
 		d.apiFailure(w, "list failed events", err)
 		return
 	}
+	answer(w, out)
+}
+
+func (d *Dashboard) failed(r *http.Request, workspace string) (report.Failed, error) {
 	out := report.Failed{Workspace: workspace, AsOf: d.Clock.Now(), Events: []report.FailedEvent{}}
+	events, err := d.Store.Failed(r.Context(), workspace)
 	for _, e := range events {
 		out.Events = append(out.Events, report.FailedEvent{
 			Event: e.EventID, Type: e.EventType, Account: e.Account, Livemode: e.Livemode, Reason: e.Reason, Attempts: e.Attempts,
 			Created: e.Created, FailedAt: e.FailedAt,
 		})
 	}
-	answer(w, out)
+	return out, err
 }
 
 // apiRedrive has a worker fetch failed events from Stripe. They leave the list when they are scored.
@@ -53,30 +59,45 @@ func (d *Dashboard) apiRedrive(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "bad_events", "name 1 to "+strconv.Itoa(maxRedrive)+" events, or ask for all")
 		return
 	}
-	listed, err := d.Store.Failed(r.Context(), workspace, asked.Events...)
-	if err != nil {
-		d.apiFailure(w, "list failed events", err)
-		return
-	}
-	var done report.Redriven
-	err = d.audited(r, action{workspace: workspace, verb: "redrive", object: "workspace/" + r.PathValue("name"), subjects: idsOf(listed)}, func() (err error) {
-		done, err = d.redrive(r, workspace, listed)
-		return err
-	})
-	if err != nil {
-		d.Logger.Warn("dashboard: a re-drive cannot be asked for", "workspace", workspace, "error", err)
+	done, err := d.askRedrive(r, workspace, asked)
+	if errors.Is(err, errBusAway) {
 		w.Header().Set("Retry-After", "5")
 		refuse(w, http.StatusServiceUnavailable, "unavailable", "the bus does not take it now: ask again in a moment")
 		return
 	}
+	if err != nil {
+		d.apiFailure(w, "drive events again", err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_ = json.NewEncoder(w).Encode(done) // the client has gone
+}
+
+// errBusAway says that the bus took no task.
+var errBusAway = errors.New("the bus does not take it now")
+
+// askRedrive asks for those of the events that are listed, and says which are not. It fails with errBusAway.
+func (d *Dashboard) askRedrive(r *http.Request, workspace string, asked report.Redrive) (done report.Redriven, err error) {
+	listed, err := d.Store.Failed(r.Context(), workspace, asked.Events...)
+	if err != nil {
+		return done, err
+	}
+	_, name, _ := strings.Cut(workspace, "/")
+	entry := action{workspace: workspace, verb: "redrive", object: "workspace/" + name, subjects: idsOf(listed)}
+	err = d.audited(r, entry, func() (err error) {
+		if done, err = d.redrive(r, workspace, listed); err != nil {
+			d.Logger.Warn("dashboard: a re-drive cannot be asked for", "workspace", workspace, "error", err)
+			return errBusAway
+		}
+		return nil
+	})
 	for _, event := range asked.Events {
 		if !known(listed, event) {
 			done.Unknown = append(done.Unknown, event)
 		}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusAccepted)
-	_ = json.NewEncoder(w).Encode(done) // the client has gone
+	return done, err
 }
 
 // maxSubjects bounds what the audit log keeps of the ids of one action, in bytes.

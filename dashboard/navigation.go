@@ -6,8 +6,9 @@ import "net/url"
 type section string
 
 const (
-	sectionChurn section = "churn"
-	sectionModel section = "model"
+	sectionChurn        section = "churn"
+	sectionModel        section = "model"
+	sectionIntegrations section = "integrations"
 )
 
 // sections are the entries of the navigation, in their order.
@@ -18,6 +19,7 @@ var sections = []struct {
 }{
 	{sectionChurn, "Customers at risk", "/dashboard/churn"},
 	{sectionModel, "Model", "/dashboard/model"},
+	{sectionIntegrations, "Integrations", "/dashboard/integrations"},
 }
 
 // link is one entry of the navigation on a page.

@@ -25,7 +25,7 @@ type route struct {
 
 // routes are all there are.
 func (d *Dashboard) routes() []route {
-	return []route{
+	return append(d.connectionRoutes(), []route{
 		{"GET /{$}", person, http.RedirectHandler("/dashboard/churn", http.StatusSeeOther).ServeHTTP},
 		{"GET /dashboard/churn", person, d.churn},
 		{"GET /dashboard/churn.csv", person, d.export},
@@ -33,6 +33,9 @@ func (d *Dashboard) routes() []route {
 		{"GET /dashboard/churn/customers/{customer}", person, d.customer},
 		{"GET /dashboard/model", person, d.modelPage},
 		{"POST /dashboard/model/{namespace}/{name}/fit", access.Operate, d.fit},
+		{"GET /dashboard/integrations", person, d.integrations},
+		{"GET " + connectionPattern + "status", access.View, d.connectionStatus},
+		{"POST /dashboard/workspaces/{namespace}/{name}/failed/redrive", access.Operate, d.redriveForm},
 		{"GET /connect/{namespace}/{name}", person, d.connect},
 		{"POST /connect/{namespace}/{name}", person, d.goToStripe},
 		{"GET /oauth/callback", person, d.callback},
@@ -75,7 +78,7 @@ func (d *Dashboard) routes() []route {
 		{"/", person, func(w http.ResponseWriter, r *http.Request) {
 			d.problem(w, r, http.StatusNotFound, "There is no such page", "Go to the list of customers at risk.")
 		}},
-	}
+	}...)
 }
 
 // Route says what a pattern of the mux needs: a right, or "person" or "anyone".

@@ -53,8 +53,10 @@ var functions = template.FuncMap{
 	"customerPath": customerPath, "tierClass": tierClass, "inWorkspace": inWorkspace,
 	"provenance": provenanceWords, "basis": wordsOfBasis, "signed": signed, "utc": utc,
 	"decimals": decimals, "plain": plainWords, "dateOf": dateOf,
-	"kindOfModel": func(kind string) string { return modelKinds[cmp.Or(kind, report.ModelPrior)] },
-	"help":        func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
+	"kindOfModel":   func(kind string) string { return modelKinds[cmp.Or(kind, report.ModelPrior)] },
+	"help":          func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
+	"conditionHelp": conditionHelp, "failure": report.FailureWords, "act": actOf, "stateClass": stateClass,
+	"count64": func(n int64) string { return report.Number(int(n)) },
 }
 
 const (
