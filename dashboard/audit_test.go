@@ -60,3 +60,7 @@ func TestWhoDidWhatIsEntered(t *testing.T) {
 		t.Errorf("%+v", page)
 	}
 }
+
+func (s shelf) Inventory(context.Context, string) ([]store.Holding, error) {
+	return []store.Holding{{Kind: "customers", Count: 2}, {Kind: "events", Count: 10_000, Least: true}}, nil
+}

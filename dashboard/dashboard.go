@@ -28,6 +28,7 @@ import (
 // Scores is what the dashboard reads; *store.Store is one. It fails with store.ErrNotFound and store.ErrCursor.
 type Scores interface {
 	Models
+	Inventory(ctx context.Context, workspace string) ([]store.Holding, error)
 	Deliveries
 	Ping(ctx context.Context) error
 	AtRisk(ctx context.Context, workspace string, q store.AtRiskQuery) (store.AtRiskPage, error)

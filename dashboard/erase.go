@@ -1,11 +1,13 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,25 +40,51 @@ func (d *Dashboard) apiErase(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "bad_account", "account must be an id of Stripe, acct_…; leave it out for the whole Workspace")
 		return
 	}
-	wanted := bus.Erasure{
-		Workspace: workspace, Account: asked.Account, Livemode: asked.Account != "" && asked.Livemode, RequestedAt: d.Clock.Now().Unix(),
-	}
-	id := erasurePrefix + strings.ToLower(rand.Text())
-	entry := action{workspace: workspace, verb: "erase", object: "workspace/" + r.PathValue("name"), subjects: asked.Account, detail: id}
-	err := d.audited(r, entry, func() error {
-		d.forgetErasures(r.Context())
-		_, err := d.Bus.Erasures().Create(r.Context(), id, wanted)
-		return err
-	})
-	if err != nil {
-		d.Logger.Warn("dashboard: an erasure cannot be asked for", "workspace", workspace, "error", err)
+	id, wanted, err := d.askErasure(r, workspace, asked)
+	if errors.Is(err, errBusAway) {
 		w.Header().Set("Retry-After", "5")
 		refuse(w, http.StatusServiceUnavailable, "unavailable", "the bus does not take it now: ask again in a moment")
+		return
+	}
+	if err != nil {
+		d.apiFailure(w, "ask for the erasure", err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
 	_ = json.NewEncoder(w).Encode(erasureOf(id, wanted)) // the client has gone
+}
+
+// askErasure has the engine erase, and returns the erasure's id. It fails with errBusAway.
+func (d *Dashboard) askErasure(r *http.Request, workspace string, asked report.Erase) (id string, wanted bus.Erasure, err error) {
+	wanted = bus.Erasure{
+		Workspace: workspace, Account: asked.Account, Livemode: asked.Account != "" && asked.Livemode, RequestedAt: d.Clock.Now().Unix(),
+	}
+	id = erasurePrefix + strings.ToLower(rand.Text())
+	entry := action{workspace: workspace, verb: "erase", object: "workspace/" + r.PathValue("name"), subjects: asked.Account, detail: id}
+	err = d.audited(r, entry, func() error {
+		d.forgetErasures(r.Context())
+		if _, err := d.Bus.Erasures().Create(r.Context(), id, wanted); err != nil {
+			d.Logger.Warn("dashboard: an erasure cannot be asked for", "workspace", workspace, "error", err)
+			return errBusAway
+		}
+		return nil
+	})
+	return id, wanted, err
+}
+
+// erasures are those that were asked for here, the newest first.
+func (d *Dashboard) erasures(ctx context.Context, workspace string) (found []report.Erasure, err error) {
+	all, err := d.Bus.Erasures().All(ctx)
+	for id, e := range all {
+		if strings.HasPrefix(id, erasurePrefix) && e.Workspace == workspace {
+			found = append(found, erasureOf(id, e))
+		}
+	}
+	slices.SortFunc(found, func(a, b report.Erasure) int {
+		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), strings.Compare(a.ID, b.ID))
+	})
+	return found, err
 }
 
 // forgetErasures removes the reports of what was erased long ago.

@@ -59,11 +59,15 @@ func (d *Dashboard) apiMatches(w http.ResponseWriter, r *http.Request) {
 		d.apiFailure(w, "read matches", err)
 		return
 	}
+	answer(w, d.matchesOf(workspace, page))
+}
+
+func (d *Dashboard) matchesOf(workspace string, page store.MatchPage) report.Matches {
 	out := report.Matches{Workspace: workspace, AsOf: d.Clock.Now(), Livemode: page.Livemode, Review: page.Review, Next: page.Next, Matches: []report.Match{}}
 	for _, row := range page.Rows {
 		out.Matches = append(out.Matches, matchOf(row))
 	}
-	answer(w, out)
+	return out
 }
 
 func matchOf(row store.MatchRow) report.Match {
@@ -165,14 +169,17 @@ func (d *Dashboard) apiRematch(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	err := d.audited(r, action{workspace: workspace, verb: "rematch", object: "workspace/" + r.PathValue("name")}, func() error {
-		return d.Matching.AskRematch(r.Context(), workspace)
-	})
-	if err != nil {
+	if err := d.rematch(r, workspace); err != nil {
 		d.apiFailure(w, "ask for a rematch", err)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+func (d *Dashboard) rematch(r *http.Request, workspace string) error {
+	return d.audited(r, action{workspace: workspace, verb: "rematch", object: "workspace/" + r.PathValue("name")}, func() error {
+		return d.Matching.AskRematch(r.Context(), workspace)
+	})
 }
 
 // readBody reads a small JSON document of known fields, or answers with what it must be like.

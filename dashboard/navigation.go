@@ -9,6 +9,7 @@ const (
 	sectionChurn        section = "churn"
 	sectionModel        section = "model"
 	sectionIntegrations section = "integrations"
+	sectionSettings     section = "settings"
 )
 
 // sections are the entries of the navigation, in their order.
@@ -20,6 +21,7 @@ var sections = []struct {
 	{sectionChurn, "Customers at risk", "/dashboard/churn"},
 	{sectionModel, "Model", "/dashboard/model"},
 	{sectionIntegrations, "Integrations", "/dashboard/integrations"},
+	{sectionSettings, "Settings", regionPath},
 }
 
 // link is one entry of the navigation on a page.

@@ -69,14 +69,11 @@ func (d *Dashboard) apiImport(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnsupportedMediaType, "bad_type", "send the file with Content-Type text/csv or application/x-ndjson")
 		return
 	}
-	imported, err := d.importProfiles(w, r, workspace, format)
-	var faults *store.ImportError
-	var header matching.LineError
+	imported, err := d.importProfiles(r, workspace, format, d.upload(w, r))
+	lines := linesOf(err)
 	switch {
-	case errors.As(err, &faults):
-		refuseLines(w, faults.Lines)
-	case errors.As(err, &header):
-		refuseLines(w, []matching.LineError{header})
+	case len(lines) > 0:
+		refuseLines(w, lines)
 	case errors.Is(err, matching.ErrTooLarge):
 		refuse(w, http.StatusRequestEntityTooLarge, "too_large", err.Error())
 	case err != nil && r.Context().Err() != nil:
@@ -90,18 +87,23 @@ func (d *Dashboard) apiImport(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (d *Dashboard) importProfiles(w http.ResponseWriter, r *http.Request, workspace string, format matching.Format) (i store.ProfileImport, err error) {
+func (d *Dashboard) importProfiles(r *http.Request, workspace string, format matching.Format, from io.Reader) (i store.ProfileImport, err error) {
 	entry := action{workspace: workspace, verb: "profiles.import", object: "workspace/" + r.PathValue("name"), detail: string(format)}
 	err = d.audited(r, entry, func() error {
-		body := &upload{body: r.Body, control: http.NewResponseController(w), now: d.Clock.Now}
-		_ = body.control.SetWriteDeadline(time.Time{}) // where there is none to lift
-		reader, err := matching.NewReader(body, format)
+		reader, err := matching.NewReader(from, format)
 		if err == nil {
 			i, err = d.Matching.StageProfiles(r.Context(), workspace, reader)
 		}
 		return err
 	})
 	return i, err
+}
+
+// upload is the body of a request that may take as long as it needs.
+func (d *Dashboard) upload(w http.ResponseWriter, r *http.Request) *upload {
+	body := &upload{body: r.Body, control: http.NewResponseController(w), now: d.Clock.Now}
+	_ = body.control.SetWriteDeadline(time.Time{}) // where there is none to lift
+	return body
 }
 
 // upload gives whoever sends a file more time with everything that comes.
@@ -196,14 +198,18 @@ func (d *Dashboard) apiDeleteProfiles(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // where there is none to lift
-	var removed int
-	err := d.audited(r, action{workspace: workspace, verb: "profiles.delete-all", object: "workspace/" + r.PathValue("name")}, func() (err error) {
-		removed, err = d.Matching.DeleteProfiles(r.Context(), workspace)
-		return err
-	})
+	removed, err := d.deleteProfiles(r, workspace)
 	if err != nil {
 		d.apiFailure(w, "delete the profiles", err)
 		return
 	}
 	answer(w, report.Deleted{Deleted: removed})
+}
+
+func (d *Dashboard) deleteProfiles(r *http.Request, workspace string) (removed int, err error) {
+	err = d.audited(r, action{workspace: workspace, verb: "profiles.delete-all", object: "workspace/" + r.PathValue("name")}, func() (err error) {
+		removed, err = d.Matching.DeleteProfiles(r.Context(), workspace)
+		return err
+	})
+	return removed, err
 }

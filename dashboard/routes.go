@@ -36,6 +36,16 @@ func (d *Dashboard) routes() []route {
 		{"GET /dashboard/integrations", person, d.integrations},
 		{"GET " + connectionPattern + "status", access.View, d.connectionStatus},
 		{"POST /dashboard/workspaces/{namespace}/{name}/failed/redrive", access.Operate, d.redriveForm},
+		{"GET " + matchesPath, person, d.matches},
+		{"POST /dashboard/workspaces/{namespace}/{name}/matches/{customer}", access.Operate, d.decideForm},
+		{"POST /dashboard/workspaces/{namespace}/{name}/rematch", access.Operate, d.rematchForm},
+		{"GET /dashboard/settings", person, d.settings},
+		{"GET /dashboard/settings/integrations", person, d.settings},
+		{"GET " + regionPath, person, d.region},
+		{"GET " + dataPath, person, d.data},
+		{"POST /dashboard/workspaces/{namespace}/{name}/profiles", access.Operate, d.importForm},
+		{"POST /dashboard/workspaces/{namespace}/{name}/profiles/delete", access.Operate, d.deleteProfilesForm},
+		{"POST /dashboard/workspaces/{namespace}/{name}/erase", access.Erase, d.eraseForm},
 		{"GET /connect/{namespace}/{name}", person, d.connect},
 		{"POST /connect/{namespace}/{name}", person, d.goToStripe},
 		{"GET /oauth/callback", person, d.callback},
@@ -133,8 +143,12 @@ func (d *Dashboard) ownForm(w http.ResponseWriter, r *http.Request) bool {
 	if d.formTokenValid(r.PostFormValue("token"), callerOf(r).session) {
 		return true
 	}
-	d.problem(w, r, http.StatusForbidden, "This form is not from your session", "Nothing was done. Open the page again and use its button.")
+	d.notOwnForm(w, r)
 	return false
+}
+
+func (d *Dashboard) notOwnForm(w http.ResponseWriter, r *http.Request) {
+	d.problem(w, r, http.StatusForbidden, "This form is not from your session", "Nothing was done. Open the page again and use its button.")
 }
 
 // entitled says whether the caller has a right in the workspace that the path names, or answers.

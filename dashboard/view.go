@@ -55,7 +55,7 @@ var functions = template.FuncMap{
 	"decimals": decimals, "plain": plainWords, "dateOf": dateOf,
 	"kindOfModel":   func(kind string) string { return modelKinds[cmp.Or(kind, report.ModelPrior)] },
 	"help":          func(e *errcode.Entry) string { return troubleshooting + e.Anchor },
-	"conditionHelp": conditionHelp, "failure": report.FailureWords, "act": actOf, "stateClass": stateClass,
+	"conditionHelp": conditionHelp, "failure": report.FailureWords, "act": actOf, "evidence": wordsOfEvidence, "stateClass": stateClass,
 	"count64": func(n int64) string { return report.Number(int(n)) },
 }
 

@@ -39,11 +39,19 @@ func testAudit(t *testing.T, f *fixture) {
 	g.Expect(err).To(MatchError(store.ErrCursor))
 	g.Expect(contains(f.dump(t), "marker@example.com")).To(BeFalse(), "a user's name lies plain on disk")
 
+	begin("acme/prod", "erase", "acct_1")
+	_, err = f.EraseAccount(f.ctx, store.AccountRef{Scope: acme, Account: "acct_1"}, f.clock.Now())
+	g.Expect(err).NotTo(HaveOccurred())
+	entries, _, err = f.Audit(f.ctx, "acme/prod", "", 10)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(entries).To(HaveEach(HaveField("Subjects", Or(BeEmpty(), Equal("acct_1")))), "customers may be of the erased account")
+	g.Expect(entries).To(ContainElement(HaveField("Subjects", "acct_1")))
+
 	_, err = f.Erase(f.ctx, "acme/prod")
 	g.Expect(err).NotTo(HaveOccurred())
 	entries, _, err = f.Audit(f.ctx, "acme/prod", "", 10)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(entries).To(HaveLen(2), "who did what outlives an erasure")
+	g.Expect(entries).To(HaveLen(3), "who did what outlives an erasure")
 	g.Expect(entries).To(HaveEach(And(HaveField("Subjects", ""), HaveField("Actor", "oidc:marker@example.com"))))
 
 	f.clock.SetTime(start.Add(401 * 24 * time.Hour))

@@ -80,6 +80,10 @@ func (t *Tx) eraseAccount(ctx context.Context, ref AccountRef, until time.Time) 
 			return n, fmt.Errorf("empty %s: %w", strings.Fields(part.what)[0], err)
 		}
 	}
+	// Which account it was stays: the erasure itself is entered with it.
+	if _, err = t.exec(ctx, `UPDATE audit SET subject = '' WHERE workspace = ? AND subject <> '' AND subject NOT LIKE 'acct%'`, ref.Workspace); err != nil {
+		return n, fmt.Errorf("take ids out of the audit log: %w", err)
+	}
 	t.total(ref.Scope).customers -= scored
 	t.total(ref.Scope).signals -= n.Signals
 	t.total(ref.Scope).changes = 1
