@@ -110,7 +110,7 @@ func (d *Dashboard) integrations(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "read the connections", err)
 		return
 	}
-	d.render(w, http.StatusOK, "integrations.html", view)
+	d.render(w, r, http.StatusOK, "integrations.html", view)
 }
 
 func (d *Dashboard) listFailed(r *http.Request, workspace string, view *integrationsView) error {
@@ -202,7 +202,7 @@ func (d *Dashboard) connectionStatus(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "read the backfills", err)
 		return
 	}
-	d.render(w, http.StatusOK, "connection-status", d.statusOf(conn, backfills.Items))
+	d.render(w, r, http.StatusOK, "connection-status", d.statusOf(conn, backfills.Items))
 }
 
 // actView is a form of nothing but a button.

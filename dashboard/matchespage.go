@@ -102,7 +102,7 @@ func (d *Dashboard) matches(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "read matches", err)
 		return
 	}
-	d.render(w, http.StatusOK, "matches.html", view)
+	d.render(w, r, http.StatusOK, "matches.html", view)
 }
 
 // decideForm enters what a button of the table decides.

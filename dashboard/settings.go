@@ -71,5 +71,5 @@ func (d *Dashboard) region(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	slices.SortFunc(view.Accounts, func(a, b accountView) int { return strings.Compare(a.Name, b.Name) })
-	d.render(w, http.StatusOK, "region.html", view)
+	d.render(w, r, http.StatusOK, "region.html", view)
 }

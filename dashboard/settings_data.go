@@ -97,7 +97,7 @@ func (d *Dashboard) data(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view.Workspaces, view.Done = workspaces, dataDone[r.URL.Query().Get("done")]
-	d.render(w, http.StatusOK, "data.html", view)
+	d.render(w, r, http.StatusOK, "data.html", view)
 }
 
 func (d *Dashboard) dataOf(r *http.Request, workspace string) (view dataView, err error) {
@@ -256,7 +256,7 @@ func (d *Dashboard) importRefused(w http.ResponseWriter, r *http.Request, worksp
 	for _, line := range lines {
 		view.Lines = append(view.Lines, report.LineProblem{Line: line.Line, Problem: line.Problem})
 	}
-	d.render(w, http.StatusUnprocessableEntity, "data.html", view)
+	d.render(w, r, http.StatusUnprocessableEntity, "data.html", view)
 }
 
 // linesOf are the lines that an import was refused for.
