@@ -110,6 +110,11 @@ generate: ## Write deepcopy functions, CRDs and RBAC from the Go types and marke
 frontend: ## Bundle what the dashboard's pages load (needs node and npm)
 	@cd dashboard/frontend && npm ci --silent && npm run --silent build
 
+.PHONY: screenshots
+screenshots: browser ## Take the pictures of docs/dashboard.md anew (needs Chromium)
+	@mkdir -p docs/images
+	@KUSTIQ_BIN=$(BIN) KUSTIQ_PICTURES=$(CURDIR)/docs/images go test -count=1 -run TestPicturesForTheDocs ./test/browser
+
 .PHONY: fmt
 fmt: ## Format the Go code
 	@gofmt -w $$(git ls-files '*.go')

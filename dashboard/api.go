@@ -83,7 +83,7 @@ func (d *Dashboard) atRisk(r *http.Request, workspace string, q store.AtRiskQuer
 	if err != nil {
 		return report.AtRisk{}, err
 	}
-	out := report.AtRisk{Workspace: workspace, AsOf: d.Clock.Now(), Livemode: page.Livemode, Total: page.Total, Rows: []report.Row{}}
+	out := report.AtRisk{Workspace: workspace, AsOf: d.Clock.Now(), Livemode: page.Livemode, Total: page.Total, More: page.More, Rows: []report.Row{}}
 	for _, row := range page.Rows {
 		shown++
 		converted := rowOf(row)

@@ -191,3 +191,47 @@ func testTotals(t *testing.T, f *fixture) {
 		g.Expect([]int{counts.AtRisk, counts.Critical, rows}).To(Equal([]int{len(all), len(critical), len(all)}))
 	}
 }
+
+// testBoundedCount filters more than are counted.
+func testBoundedCount(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	const extra = 3
+	for from := 0; from < store.CountedTo+extra; from += 2000 {
+		f.update(t, func(tx *store.Tx) error {
+			if _, err := tx.Workspaces(f.ctx, []store.Scope{acme}); err != nil {
+				return err
+			}
+			var keys []store.CustomerKey
+			for i := from; i < min(from+2000, store.CountedTo+extra); i++ {
+				keys = append(keys, customer(acme, fmt.Sprintf("cus_%06d", i)))
+			}
+			records, err := tx.Customers(f.ctx, keys)
+			if err != nil {
+				return err
+			}
+			save := make([]*store.CustomerRecord, 0, len(keys))
+			for _, key := range keys {
+				r := records[key]
+				r.State, r.Evaluation, r.EvaluatedAt = []byte(`{}`), atRisk(scoring.Normal, 70, 4900), start
+				r.Evaluation.ModelVersion = "prior-1"
+				save = append(save, r)
+			}
+			return tx.SaveCustomers(f.ctx, save)
+		})
+	}
+	for _, c := range []struct {
+		q     store.AtRiskQuery
+		total int
+		more  bool
+	}{
+		{store.AtRiskQuery{}, store.CountedTo + extra, false},
+		{store.AtRiskQuery{Tier: "Normal"}, store.CountedTo + extra, false},
+		{store.AtRiskQuery{MinMRR: 4900}, store.CountedTo, true},
+		{store.AtRiskQuery{Search: "cus_0000"}, 100, false},
+	} {
+		page, err := f.AtRisk(f.ctx, "acme/prod", c.q)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(page.Total).To(Equal(c.total), "%+v", c.q)
+		g.Expect(page.More).To(Equal(c.more), "%+v", c.q)
+	}
+}

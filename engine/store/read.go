@@ -50,7 +50,7 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	if err != nil {
 		return err
 	}
-	if page.Total, err = where.count(ctx, db); err != nil {
+	if page.Total, page.More, err = where.count(ctx, db); err != nil {
 		return fmt.Errorf("count: %w", err)
 	}
 	if q.After != "" {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/kustiq/kustiq/engine/scoring"
@@ -83,19 +84,24 @@ func (s *Store) search(w workspaceRow, text string, where *selection) error {
 	return nil
 }
 
-// count counts what is selected. Without filters but a tier the running sums have it, since counting a segment of hundreds
-// of thousands takes longer than reading its first page.
-func (s *selection) count(ctx context.Context, db querier) (n int, err error) {
-	query, args := `SELECT COUNT(*) `+s.text, s.args
-	if s.plain {
-		query = `SELECT COALESCE(SUM(customers), 0) FROM segment_totals WHERE workspace = ? AND livemode = ?`
-		args = []any{s.scope.Workspace, bit(s.scope.Livemode)}
-		if s.tier != "" {
-			query, args = query+` AND tier_rank = ?`, append(args, tierRank(scoring.Tier(s.tier)))
-		}
+// CountedTo is how far what a filter selects is counted: who filters hundreds of thousands wants fewer, not their number.
+const CountedTo = 10_000
+
+// count counts what is selected, a filter's selection up to CountedTo; more says that there are more. Without filters but
+// a tier the running sums have it, since counting a segment of hundreds of thousands takes longer than reading its first page.
+func (s *selection) count(ctx context.Context, db querier) (n int, more bool, err error) {
+	if !s.plain {
+		query := `SELECT COUNT(*) FROM (SELECT 1 ` + s.text + ` LIMIT ` + strconv.Itoa(CountedTo+1) + `) counted`
+		err = db.row(ctx, query, s.args...).Scan(&n)
+		return min(n, CountedTo), n > CountedTo, err
+	}
+	query := `SELECT COALESCE(SUM(customers), 0) FROM segment_totals WHERE workspace = ? AND livemode = ?`
+	args := []any{s.scope.Workspace, bit(s.scope.Livemode)}
+	if s.tier != "" {
+		query, args = query+` AND tier_rank = ?`, append(args, tierRank(scoring.Tier(s.tier)))
 	}
 	err = db.row(ctx, query, args...).Scan(&n)
-	return n, err
+	return n, false, err
 }
 
 // idRange returns the range of the ids that begin with the text, if it is the beginning of an id.

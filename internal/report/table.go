@@ -118,6 +118,8 @@ func Summary(page AtRisk) string {
 	switch {
 	case page.Total == 0:
 		return fmt.Sprintf("Nobody is at risk in %s.", page.Workspace)
+	case page.More:
+		return fmt.Sprintf("%d of more than %s at risk in %s.", len(page.Rows), count(page.Total, "customer"), page.Workspace)
 	case len(page.Rows) == page.Total:
 		return fmt.Sprintf("%s at risk in %s.", count(page.Total, "customer"), page.Workspace)
 	default:

@@ -67,6 +67,10 @@ func (w *writer) live(i int, end int64) {
 		s.Person = &signal.Person{Name: w.name, Email: w.email, CustomerCreated: start}
 	})
 	w.about(start, signal.SubscriptionObserved)
+	if i%12 >= 7 && i%12 <= 9 {
+		w.leave(i, start, end, term)
+		return
+	}
 	at := start
 	for ; at < end-term*daySeconds; at += term * daySeconds {
 		w.sub.CurrentPeriodEnd = at + term*daySeconds
@@ -76,7 +80,7 @@ func (w *writer) live(i int, end int64) {
 	day := func(most int) int64 { return end - int64(w.random.IntN(most*daySeconds)) }
 	switch i % 12 {
 	case 0, 1, 2: // failed at renewal; most pay in the end
-		at = day(pastDays)
+		at = day(2 * pastDays)
 		w.failed(at, 1, 3)
 		if w.random.IntN(3) > 0 && at+3*daySeconds < end {
 			w.failed(at+3*daySeconds, 2, 5)
@@ -88,7 +92,7 @@ func (w *writer) live(i int, end int64) {
 		before := w.mrr
 		w.mrr *= .4
 		w.sub.PreviousMRR = &before
-		w.about(day(40), signal.SubscriptionDowngraded)
+		w.about(day(90), signal.SubscriptionDowngraded)
 	case 4:
 		w.sub.CancelAtPeriodEnd, w.sub.CurrentPeriodEnd = true, end+int64(1+w.random.IntN(25))*daySeconds
 		w.about(day(25), signal.CancelScheduled)
@@ -102,6 +106,21 @@ func (w *writer) live(i int, end int64) {
 			w.tell(day(20), signal.DisputeCreated, func(s *signal.Signal) { s.Dispute = &signal.Dispute{ID: "dp_" + w.id[4:], Status: "needs_response"} })
 		}
 	}
+}
+
+// leave writes the history of somebody who has left by the end: every other one did not pay before.
+func (w *writer) leave(i int, start, end, term int64) {
+	gone := start + 40*daySeconds + w.random.Int64N(max(1, end-start-40*daySeconds))
+	for at := start; at < gone; at += term * daySeconds {
+		w.sub.CurrentPeriodEnd = at + term*daySeconds
+		w.paid(at, 1)
+	}
+	if i%2 == 0 {
+		w.failed(gone-9*daySeconds, 1, 3)
+		w.failed(gone-6*daySeconds, 2, 5)
+	}
+	w.sub.Status, w.sub.EndedAt = "canceled", gone
+	w.about(gone, signal.SubscriptionDeleted)
 }
 
 func (w *writer) tell(at int64, kind signal.Kind, with func(*signal.Signal)) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/dashboard"
 	"github.com/kustiq/kustiq/engine/explain"
+	"github.com/kustiq/kustiq/engine/model"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
@@ -47,7 +49,7 @@ var showcaseScope = store.Scope{Workspace: showcaseWorkspace, Livemode: true}
 func openShowcase(t testing.TB) *showcase {
 	t.Helper()
 	g, log := NewWithT(t), slog.New(slog.DiscardHandler)
-	s := &showcase{clock: clocktesting.NewFakeClock(showcaseNow.AddDate(0, 0, -pastDays)), all: subjects(360, showcaseNow.Unix())}
+	s := &showcase{clock: clocktesting.NewFakeClock(showcaseNow.AddDate(0, 0, -pastDays)), all: subjects(420, showcaseNow.Unix())}
 	keyset, err := vault.NewKeyset()
 	g.Expect(err).NotTo(HaveOccurred())
 	keys, err := vault.Open(keyset)
@@ -57,6 +59,7 @@ func openShowcase(t testing.TB) *showcase {
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	s.live(t)
+	s.fit(t)
 
 	server, err := bus.StartServer(t.Context(), bus.ServerOptions{Dir: t.TempDir(), EncryptionKey: bytes.Repeat([]byte{1}, 32), Logger: log})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -92,6 +95,17 @@ func (s *showcase) live(t testing.TB) {
 		s.clock.SetTime(showcaseNow.AddDate(0, 0, -day))
 		NewWithT(t).Expect(s.store.Update(t.Context(), func(tx *store.Tx) error { return s.pass(t.Context(), tx, states) })).To(Succeed())
 	}
+}
+
+// fit has the model looked at, as an engine does at night.
+func (s *showcase) fit(t testing.TB) {
+	g := NewWithT(t)
+	fitter, err := model.New(model.Options{
+		Store: s.store, Clock: s.clock, Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Owner: "showcase",
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.store.AskModelRun(t.Context(), showcaseWorkspace)).To(Succeed())
+	g.Expect(fitter.RunDue(t.Context())).To(BeTrue())
 }
 
 func (s *showcase) pass(ctx context.Context, tx *store.Tx, stored map[string]int) error {
