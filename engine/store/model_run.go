@@ -99,6 +99,14 @@ func (s *Store) AskModelRun(ctx context.Context, workspace string) error {
 // when none is due.
 func (s *Store) ClaimModelRun(ctx context.Context, owner string, until time.Time) (c ModelClaim, ok bool, err error) {
 	now := s.clock.Now().UnixMilli()
+	// Nearly always none is due, and finding that out must not hold up a writer.
+	var due bool
+	err = s.view(ctx, func(q querier) error {
+		return q.row(ctx, `SELECT EXISTS (SELECT 1 FROM model_runs WHERE next_at <= ? AND claimed_until <= ?)`, now, now).Scan(&due)
+	})
+	if err != nil || !due {
+		return c, false, wrap("look for a run of a model that is due", err)
+	}
 	err = s.Update(ctx, func(tx *Tx) error {
 		c, ok = ModelClaim{Owner: owner}, false
 		err := tx.querier().row(ctx, `SELECT workspace, livemode, asked_at FROM model_runs WHERE next_at <= ? AND claimed_until <= ?

@@ -211,6 +211,7 @@ func (d *dev) answers(t *testing.T, customers []string) (pieces []piece) {
 	}
 	ask("/counts")
 	ask("/failed")
+	ask("/model")
 	for _, customer := range customers {
 		ask("/customers/" + customer)
 	}
