@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
 )
 
@@ -46,12 +47,17 @@ var _ = Describe("A Backfill", func() {
 
 		started := clk.Now().Add(-time.Minute).Unix()
 		report(ctx, b, bus.Progress{Phase: bus.PhaseRunning, Percent: 50, Objects: 600, Requests: 8, Signals: 40, Throttled: 1, StartedAt: started,
-			Resources: map[string]bus.ResourceProgress{"invoices": {Objects: 600, Cursor: "in_1"}}})
+			Resources: map[string]bus.ResourceProgress{"invoices": {Objects: 600, Cursor: "in_1", Windows: 4, Left: 3, Percent: 40, Requests: 7}},
+			Found: map[signal.Kind]bus.Provenances{signal.PaymentFailed: {Event: 1, Object: 2}},
+			Lost:  []bus.Loss{{Kind: signal.PaymentFailed, Count: 3, Reason: "why"}}})
 		expectBackfill(ctx, b, HaveField("Status.Percent", int32(50)))
 		Expect(b.Status.Phase).To(Equal(v1alpha1.BackfillRunning))
 		Expect(b.Status.Rate).To(Equal("10 objects/s"))
 		Expect(b.Status.ETA).NotTo(BeNil())
-		Expect(b.Status.Resources).To(ConsistOf(v1alpha1.ResourceStatus{Name: "invoices", Objects: 600, Cursor: "in_1"}))
+		Expect(b.Status.Resources).To(ConsistOf(v1alpha1.ResourceStatus{
+			Name: "invoices", Objects: 600, Cursor: "in_1", Windows: 4, WindowsLeft: 3, Percent: 40, Requests: 7}))
+		Expect(b.Status.SignalKinds).To(ConsistOf(v1alpha1.SignalCount{Kind: "invoice.payment_failed", Events: 1, Objects: 2}))
+		Expect(b.Status.Unrecoverable).To(ConsistOf(v1alpha1.SignalLoss{Kind: "invoice.payment_failed", Count: 3, Reason: "why"}))
 
 		report(ctx, b, bus.Progress{Phase: bus.PhaseSucceeded, Percent: 100, Objects: 1200, Requests: 16, Signals: 90, StartedAt: started, CompletedAt: clk.Now().Unix()})
 		expectBackfill(ctx, b, condition("Ready", "True", v1alpha1.ReasonSucceeded))
@@ -119,6 +125,47 @@ var _ = Describe("A Backfill", func() {
 		Expect(tasks.of(b)).To(BeEmpty())
 		change(ctx, b, func() { b.Spec.Suspend = false })
 		Eventually(func() []bus.BackfillTask { return tasks.of(b) }).Should(HaveLen(1))
+	})
+
+	It("is suspended in the middle and resumed", func(ctx context.Context) {
+		s := newStory(ctx)
+		c := s.connected(ctx, "main", account("DE", true))
+		b := initial(ctx, s)
+		expectBackfill(ctx, b, condition("Complete", "False", v1alpha1.ReasonInProgress))
+		report(ctx, b, bus.Progress{Phase: bus.PhaseRunning, Percent: 40, Objects: 600, StartedAt: clk.Now().Unix(), Owner: "a worker"})
+		expectBackfill(ctx, b, HaveField("Status.Percent", int32(40)))
+
+		change(ctx, b, func() { b.Spec.Suspend = true })
+		expectBackfill(ctx, b, And(HaveField("Status.Phase", v1alpha1.BackfillSuspended), condition("Complete", "False", v1alpha1.ReasonSuspended)))
+		p, _, err := euBus.Progress().Get(ctx, string(b.UID))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p).To(And(HaveField("Suspend", true), HaveField("Owner", "a worker"), HaveField("Objects", int64(600))), "by which a worker knows")
+		Expect(expectCondition(ctx, c, v1alpha1.ConditionBackfillComplete, metav1.ConditionFalse, v1alpha1.ReasonInProgress).Message).To(ContainSubstring("suspended"))
+		p.Phase, p.Owner = bus.PhaseSuspended, ""
+		report(ctx, b, p)
+
+		change(ctx, b, func() { b.Spec.Suspend = false })
+		Eventually(func() []bus.BackfillTask { return tasks.of(b) }).Should(HaveLen(2), "published again")
+		p, _, err = euBus.Progress().Get(ctx, string(b.UID))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p).To(And(HaveField("Suspend", false), HaveField("Resumes", 1), HaveField("Percent", 40)))
+		report(ctx, b, bus.Progress{Phase: bus.PhaseSucceeded, Percent: 100, Resumes: 1, StartedAt: clk.Now().Unix(), CompletedAt: clk.Now().Unix()})
+		expectBackfill(ctx, b, condition("Ready", "True", v1alpha1.ReasonSucceeded))
+		Expect(tasks.of(b)).To(HaveLen(2))
+	})
+
+	It("that Stripe lets nothing through of is stalled after twelve hours", func(ctx context.Context) {
+		s := newStory(ctx)
+		s.connected(ctx, "main", account("DE", true))
+		b := initial(ctx, s)
+		since := clk.Now().Add(-time.Hour)
+		report(ctx, b, bus.Progress{Phase: bus.PhaseRunning, Code: "ERR_ST_429", Requests: 50, Throttled: 7, StartedAt: since.Unix(), ThrottledSince: since.Unix()})
+		expectBackfill(ctx, b, HaveField("Status.Conditions", ContainElement(And(
+			HaveField("Type", "Complete"), HaveField("Message", ContainSubstring("7 of 50 requests were answered 429"))))))
+		Expect(kstatusOf(b)).To(Equal(status.InProgressStatus))
+		since = clk.Now().Add(-13 * time.Hour)
+		report(ctx, b, bus.Progress{Phase: bus.PhaseRunning, Code: "ERR_ST_429", Requests: 50, Throttled: 9, StartedAt: since.Unix(), ThrottledSince: since.Unix()})
+		expectBackfill(ctx, b, condition("Stalled", "True", v1alpha1.ReasonUserAction))
 	})
 
 	It("is called off when it is deleted", func(ctx context.Context) {

@@ -151,7 +151,7 @@ func (r *run) open(ctx context.Context) (err error) {
 		return nil
 	}
 	r.log.Info("the oldest events to be read are gone by now: the reading starts over")
-	if err := r.w.bus.RemoveBackfill(ctx, r.task.UID, allLists()); err != nil {
+	if err := r.w.bus.RemoveBackfill(ctx, r.task.UID); err != nil {
 		return fmt.Errorf("start over: %w", err)
 	}
 	r.progress.StartedAt, r.lists = r.w.clock.Now().Unix(), nil

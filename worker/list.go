@@ -31,11 +31,6 @@ type list struct {
 	revision uint64
 }
 
-// allLists are the names of every list that a backfill may read.
-func allLists() []string {
-	return []string{"events", "customers", "subscriptions", "invoices", "charges", "disputes"}
-}
-
 // load takes up the checkpoint of each list, or makes the first, and marks them with this run: whoever had them before
 // can write them no more.
 func (r *run) load(ctx context.Context) error {

@@ -80,7 +80,7 @@ func (r *run) release(ctx context.Context, change func(*bus.Progress)) error {
 
 // tidy removes the checkpoints of a backfill that has ended.
 func (r *run) tidy(ctx context.Context) {
-	if err := r.w.bus.RemoveBackfill(ctx, r.task.UID, allLists()); err != nil {
+	if err := r.w.bus.RemoveBackfill(ctx, r.task.UID); err != nil {
 		r.log.Warn("remove a backfill's checkpoints", "error", err)
 	}
 }

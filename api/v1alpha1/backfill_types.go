@@ -40,7 +40,8 @@ type BackfillSpec struct {
 	// +kubebuilder:validation:MaxLength=18
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}[hms]){1,3}$')",message="ttlAfterFinished must be a duration such as 24h or 1h30m"
 	TTLAfterFinished *metav1.Duration `json:"ttlAfterFinished,omitempty"`
-	// Suspend pauses reading; what was read is kept. Default false.
+	// Suspend pauses reading, before it has begun or in the middle; what was read is kept, and set to false it goes on from
+	// there. Default false.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
@@ -53,13 +54,56 @@ type ResourceStatus struct {
 	// Objects read so far.
 	// +optional
 	Objects int64 `json:"objects,omitempty"`
-	// Done says that the last page was seen.
+	// Requests made for it.
+	// +optional
+	Requests int64 `json:"requests,omitempty"`
+	// Percent read, 0 to 100: an estimate until it is done, since Stripe tells no totals.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Percent int32 `json:"percent,omitempty"`
+	// Windows is in how many windows of time it is read side by side.
+	// +optional
+	Windows int32 `json:"windows,omitempty"`
+	// WindowsLeft counts the windows that are not read to their end.
+	// +optional
+	WindowsLeft int32 `json:"windowsLeft,omitempty"`
+	// Done says that the last page of every window was seen.
 	// +optional
 	Done bool `json:"done,omitempty"`
-	// Cursor is the last object read.
+	// Cursor is the last object read in the newest window that is left.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	Cursor string `json:"cursor,omitempty"`
+}
+
+// SignalCount counts the signals of one kind that were found, by how sure they are.
+type SignalCount struct {
+	// Kind of the signals, such as invoice.payment_failed.
+	// +kubebuilder:validation:MaxLength=64
+	Kind string `json:"kind"`
+	// Events were read from Stripe's events, exactly as they were sent.
+	// +optional
+	Events int64 `json:"events,omitempty"`
+	// Objects were read from one object's own fields.
+	// +optional
+	Objects int64 `json:"objects,omitempty"`
+	// Inferred were concluded, such as a change of price from two invoices.
+	// +optional
+	Inferred int64 `json:"inferred,omitempty"`
+}
+
+// SignalLoss is what Stripe no longer tells of the part of the window that lies before its events.
+type SignalLoss struct {
+	// Kind of the signals, such as subscription.paused.
+	// +kubebuilder:validation:MaxLength=64
+	Kind string `json:"kind"`
+	// Count of those that are known to be missing; unset when nobody can count them.
+	// +optional
+	Count int64 `json:"count,omitempty"`
+	// Reason in words.
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason"`
 }
 
 // BackfillStatus is the progress.
@@ -84,10 +128,25 @@ type BackfillStatus struct {
 	// Signals found.
 	// +optional
 	Signals int64 `json:"signals,omitempty"`
+	// SignalKinds counts the signals found by kind and provenance.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +kubebuilder:validation:MaxItems=32
+	SignalKinds []SignalCount `json:"signalKinds,omitempty"`
+	// Unrecoverable lists what the window can no longer tell; set at the end.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +kubebuilder:validation:MaxItems=32
+	Unrecoverable []SignalLoss `json:"unrecoverable,omitempty"`
 	// Throttled counts answers 429.
 	// +optional
 	Throttled int64 `json:"throttled,omitempty"`
-	// Rate of reading, such as "42 objects/s".
+	// ThrottledSince is since when Stripe has let nothing through; unset while it does.
+	// +optional
+	ThrottledSince *metav1.Time `json:"throttledSince,omitempty"`
+	// Rate of reading lately, such as "42 objects/s".
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Rate string `json:"rate,omitempty"`
@@ -122,11 +181,14 @@ type BackfillStatus struct {
 // +kubebuilder:printcolumn:name="Window",type=string,JSONPath=`.spec.window`
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Percent",type=integer,JSONPath=`.status.percent`
+// +kubebuilder:printcolumn:name="Objects",type=integer,JSONPath=`.status.objects`
 // +kubebuilder:printcolumn:name="Signals",type=integer,JSONPath=`.status.signals`
+// +kubebuilder:printcolumn:name="Rate",type=string,JSONPath=`.status.rate`
+// +kubebuilder:printcolumn:name="ETA",type=string,JSONPath=`.status.eta`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="429",type=integer,priority=1,JSONPath=`.status.throttled`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Rate",type=string,priority=1,JSONPath=`.status.rate`
-// +kubebuilder:printcolumn:name="ETA",type=date,priority=1,JSONPath=`.status.eta`
 type Backfill struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

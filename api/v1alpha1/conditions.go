@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "time"
+
 // Finalizer keeps a deleted object until what it owns outside Kubernetes is gone.
 const Finalizer = "integrations.kustiq.io/finalizer"
 
@@ -117,6 +119,10 @@ const (
 	// ReasonStripe429 surfaces when Stripe limits the rate; it goes away by itself.
 	ReasonStripe429 = "ERR_ST_429"
 )
+
+// ThrottledTooLong is from when a backfill that Stripe lets nothing through of is worth a person's attention: the retry
+// schedule ends with 12 hours.
+const ThrottledTooLong = 12 * time.Hour
 
 // CustomersMatched says whether enough customers match a profile. It never unsets Ready.
 const (

@@ -174,3 +174,20 @@ func TestProgressBar(t *testing.T) {
 		}
 	}
 }
+
+func TestProgressOutsideATerminal(t *testing.T) {
+	var out bytes.Buffer
+	view := newProgressView(&out)
+	for percent := range int32(101) {
+		view.state(v1alpha1.BackfillStatus{Phase: v1alpha1.BackfillRunning, Percent: percent, Objects: int64(percent), Rate: "2 objects/s"})
+	}
+	view.state(v1alpha1.BackfillStatus{Phase: v1alpha1.BackfillSuspended, Percent: 100})
+	view.end()
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != 12 || strings.ContainsAny(out.String(), "\r#") {
+		t.Errorf("%d lines:\n%s", len(lines), out.String())
+	}
+	if lines[5] != " 50 %  50 objects  0 signals  2 objects/s" || !strings.HasSuffix(lines[11], "suspended") {
+		t.Errorf("%q, %q", lines[5], lines[11])
+	}
+}

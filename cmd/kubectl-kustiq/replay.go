@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
@@ -57,37 +60,86 @@ A Backfill may just as well be applied from a file: see config/samples.`,
 	return cmd
 }
 
-// followBackfill draws a progress bar until the backfill ends.
+// followBackfill shows a backfill until it ends. The API server ends watches by itself from time to time.
 func followBackfill(ctx context.Context, kube client.WithWatch, backfill *v1alpha1.Backfill, out io.Writer) error {
+	show := newProgressView(out)
+	for {
+		ended, err := watchBackfill(ctx, kube, backfill, show)
+		if ended || err != nil {
+			return err
+		}
+	}
+}
+
+// watchBackfill shows a backfill until it ends, or the watch does.
+func watchBackfill(ctx context.Context, kube client.WithWatch, backfill *v1alpha1.Backfill, show *progressView) (ended bool, err error) {
 	watch, err := kube.Watch(ctx, &v1alpha1.BackfillList{}, &client.ListOptions{
 		Namespace: backfill.Namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", backfill.Name),
 	})
 	if err != nil {
-		return fmt.Errorf("watch the Backfill: %w", err)
+		return false, fmt.Errorf("watch the Backfill: %w", err)
 	}
 	defer watch.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		case event, ok := <-watch.ResultChan():
 			if !ok {
-				return errors.New("the API server ended the watch: kubectl get backfills -w goes on showing it")
+				return false, nil
 			}
 			seen, ok := event.Object.(*v1alpha1.Backfill)
 			if !ok || seen.Name != backfill.Name {
 				continue
 			}
-			printf(out, "\r%s", progressBar(seen.Status))
+			if event.Type == apiwatch.Deleted {
+				show.end()
+				return true, errors.New("it was deleted, which calls it off")
+			}
+			show.state(seen.Status)
 			switch seen.Status.Phase {
 			case v1alpha1.BackfillSucceeded:
-				printf(out, "\n")
-				return nil
+				show.end()
+				return true, nil
 			case v1alpha1.BackfillFailed:
-				printf(out, "\n")
-				return fmt.Errorf("it failed: kubectl describe backfill %s says why", seen.Name)
+				show.end()
+				return true, fmt.Errorf("it failed: kubectl describe backfill %s says why", seen.Name)
 			}
 		}
+	}
+}
+
+// progressView writes over one line on a terminal, and elsewhere a line for each step that is worth one.
+type progressView struct {
+	out      io.Writer
+	terminal bool
+	last     string
+	written  int
+}
+
+func newProgressView(out io.Writer) *progressView {
+	file, ok := out.(*os.File)
+	return &progressView{out: out, terminal: ok && term.IsTerminal(int(file.Fd()))}
+}
+
+func (v *progressView) state(s v1alpha1.BackfillStatus) {
+	if v.terminal {
+		line := progressBar(s)
+		printf(v.out, "\r%-*s", v.written, line)
+		v.written = len(line)
+		return
+	}
+	// Every tenth of the way, and whenever something else changes.
+	step := fmt.Sprint(s.Phase, s.Percent/10, s.ThrottledSince != nil)
+	if step != v.last {
+		printf(v.out, "%s\n", progressLine(s))
+		v.last = step
+	}
+}
+
+func (v *progressView) end() {
+	if v.terminal {
+		printf(v.out, "\n")
 	}
 }
 
@@ -95,5 +147,21 @@ const barWidth = 30
 
 func progressBar(s v1alpha1.BackfillStatus) string {
 	done := int(s.Percent) * barWidth / 100
-	return fmt.Sprintf("[%s%s] %3d %%  %d objects  %d signals  %s", strings.Repeat("#", done), strings.Repeat(".", barWidth-done), s.Percent, s.Objects, s.Signals, s.Rate)
+	return fmt.Sprintf("[%s%s] %s", strings.Repeat("#", done), strings.Repeat(".", barWidth-done), progressLine(s))
+}
+
+func progressLine(s v1alpha1.BackfillStatus) string {
+	line := fmt.Sprintf("%3d %%  %d objects  %d signals", s.Percent, s.Objects, s.Signals)
+	if s.Rate != "" {
+		line += "  " + s.Rate
+	}
+	switch {
+	case s.Phase == v1alpha1.BackfillSuspended:
+		line += "  suspended"
+	case s.ThrottledSince != nil:
+		line += "  held back by Stripe"
+	case s.ETA != nil && s.CompletionTime == nil:
+		line += "  until " + s.ETA.Local().Format("15:04:05")
+	}
+	return line
 }

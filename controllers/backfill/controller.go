@@ -94,6 +94,9 @@ func (r *Reconciler) callOff(ctx context.Context, b *v1alpha1.Backfill) error {
 		if err := region.Progress().Delete(ctx, string(b.UID)); err != nil {
 			return fmt.Errorf("remove progress in region %s: %w", name, err)
 		}
+		if err := region.RemoveBackfill(ctx, string(b.UID)); err != nil {
+			return fmt.Errorf("remove checkpoints in region %s: %w", name, err)
+		}
 	}
 	return kube.RemoveFinalizer(ctx, r.Client, b, v1alpha1.Finalizer)
 }

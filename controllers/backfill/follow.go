@@ -11,6 +11,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/step"
 )
@@ -27,16 +28,19 @@ func (r *Reconciler) follow(_ context.Context, s *scope) error {
 		s.conditions.True(v1alpha1.ConditionComplete, v1alpha1.ReasonFailed, failure(p))
 		return nil
 	}
-	if s.progress.Code == string(errcode.ST429) {
+	if since := s.progress.ThrottledSince; s.progress.Code == string(errcode.ST429) || since > 0 && s.now.Sub(time.Unix(since, 0)) > throttledShown {
 		entry, _ := errcode.Lookup(errcode.ST429)
-		return step.Wait(v1alpha1.ReasonStripe429, 0, entry.Title+". "+entry.Remedy)
+		message := fmt.Sprintf("%s: %d of %d requests were answered 429. %s", entry.Title, s.progress.Throttled, s.progress.Requests, entry.Remedy)
+		if since > 0 && s.now.Sub(time.Unix(since, 0)) > v1alpha1.ThrottledTooLong {
+			return step.UserAction(errcode.ST429, message)
+		}
+		return step.Wait(v1alpha1.ReasonStripe429, 0, message)
 	}
-	message := "History is being read. Nothing to do."
-	if s.backfill.Spec.Suspend {
-		message = "History is being read: a reading that has begun is not suspended. Delete the Backfill to call it off."
-	}
-	return step.Wait(v1alpha1.ReasonInProgress, 0, message)
+	return step.Wait(v1alpha1.ReasonInProgress, 0, fmt.Sprintf("%s of history is being read. Nothing to do.", s.backfill.Spec.Window))
 }
+
+// throttledShown is how long Stripe may let nothing through before it is worth a word.
+const throttledShown = time.Minute
 
 func failure(p bus.Progress) string {
 	text := p.Message
@@ -56,8 +60,8 @@ func show(status *v1alpha1.BackfillStatus, p bus.Progress, now time.Time) {
 	status.Phase = v1alpha1.BackfillPhase(p.Phase)
 	status.Percent = int32(min(max(p.Percent, 0), 100))
 	status.Objects, status.Requests, status.Signals, status.Throttled = p.Objects, p.Requests, p.Signals, p.Throttled
-	status.Resources = resources(p.Resources)
-	status.StartTime, status.CompletionTime = at(p.StartedAt), at(p.CompletedAt)
+	status.Resources, status.SignalKinds, status.Unrecoverable = resources(p.Resources), kinds(p.Found), losses(p.Lost)
+	status.StartTime, status.CompletionTime, status.ThrottledSince = at(p.StartedAt), at(p.CompletedAt), at(p.ThrottledSince)
 	if !moved || p.StartedAt == 0 {
 		return
 	}
@@ -67,7 +71,11 @@ func show(status *v1alpha1.BackfillStatus, p bus.Progress, now time.Time) {
 	}
 	elapsed := end.Sub(time.Unix(p.StartedAt, 0))
 	status.Rate, status.ETA = rate(p.Objects, elapsed), nil
-	if p.CompletedAt == 0 {
+	switch {
+	case p.CompletedAt > 0:
+	case p.Rate > 0 && p.EndsAt > 0:
+		status.Rate, status.ETA = inWords(p.Rate), at(p.EndsAt)
+	default:
 		status.ETA = eta(p.Percent, elapsed, now)
 	}
 }
@@ -76,7 +84,25 @@ func resources(of map[string]bus.ResourceProgress) []v1alpha1.ResourceStatus {
 	var list []v1alpha1.ResourceStatus
 	for _, name := range slices.Sorted(maps.Keys(of)) {
 		p := of[name]
-		list = append(list, v1alpha1.ResourceStatus{Name: name, Objects: p.Objects, Done: p.Done, Cursor: p.Cursor})
+		list = append(list, v1alpha1.ResourceStatus{Name: name, Objects: p.Objects, Requests: p.Requests, Percent: int32(p.Percent),
+			Windows: int32(p.Windows), WindowsLeft: int32(p.Left), Done: p.Done, Cursor: p.Cursor})
+	}
+	return list
+}
+
+func kinds(of map[signal.Kind]bus.Provenances) []v1alpha1.SignalCount {
+	var list []v1alpha1.SignalCount
+	for _, kind := range slices.Sorted(maps.Keys(of)) {
+		n := of[kind]
+		list = append(list, v1alpha1.SignalCount{Kind: string(kind), Events: n.Event, Objects: n.Object, Inferred: n.Inferred})
+	}
+	return list
+}
+
+func losses(of []bus.Loss) []v1alpha1.SignalLoss {
+	var list []v1alpha1.SignalLoss
+	for _, l := range of {
+		list = append(list, v1alpha1.SignalLoss{Kind: string(l.Kind), Count: l.Count, Reason: l.Reason})
 	}
 	return list
 }
@@ -86,10 +112,14 @@ func rate(objects int64, elapsed time.Duration) string {
 	if elapsed < time.Second {
 		return ""
 	}
-	if second := float64(objects) / elapsed.Seconds(); second >= 1 {
+	return inWords(float64(objects) / elapsed.Seconds())
+}
+
+func inWords(second float64) string {
+	if second >= 1 {
 		return fmt.Sprintf("%.0f objects/s", second)
 	}
-	return fmt.Sprintf("%.0f objects/min", float64(objects)/elapsed.Minutes())
+	return fmt.Sprintf("%.0f objects/min", second*60)
 }
 
 // eta extrapolates the percentage; nil when there is none yet.

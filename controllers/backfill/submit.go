@@ -42,7 +42,12 @@ func (r *Reconciler) submit(ctx context.Context, s *scope) error {
 		return fmt.Errorf("read progress: %w", err)
 	}
 	created := err == nil
-	if s.progress = progress; created && submitted(s) {
+	if s.progress = progress; created {
+		if err := hold(ctx, s); err != nil {
+			return err
+		}
+	}
+	if created && submitted(s) {
 		return nil
 	}
 	if !created {
@@ -54,10 +59,18 @@ func (r *Reconciler) submit(ctx context.Context, s *scope) error {
 			return fmt.Errorf("create progress: %w", err)
 		}
 	}
-	if err := s.bus.PublishTask(ctx, s.uid, taskFor(s)); err != nil {
+	if err := s.bus.PublishTask(ctx, taskID(s), taskFor(s)); err != nil {
 		return fmt.Errorf("publish task: %w", err)
 	}
 	return nil
+}
+
+// taskID is another one each time that the reading is resumed: the bus takes each once.
+func taskID(s *scope) string {
+	if s.progress.Resumes == 0 {
+		return s.uid
+	}
+	return fmt.Sprintf("%s/%d", s.uid, s.progress.Resumes)
 }
 
 // submitted says whether the status tells of an earlier reconcile that has published the task.

@@ -111,9 +111,6 @@ func judgeNoBackfill(s *scope) error {
 	return step.UserActionFor(v1alpha1.ReasonBackfillFailed, "The Backfill was removed before the history was read. Create another Backfill to read it.")
 }
 
-// throttledTooLong is from when a backfill that Stripe holds back is worth a person's attention.
-const throttledTooLong = 12 * time.Hour
-
 func judgeBackfill(b *v1alpha1.Backfill, now time.Time) error {
 	if b.Status.Phase == v1alpha1.BackfillFailed {
 		return step.UserActionFor(v1alpha1.ReasonBackfillFailed, fmt.Sprintf(
@@ -121,14 +118,13 @@ func judgeBackfill(b *v1alpha1.Backfill, now time.Time) error {
 	}
 	if complete := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionComplete); complete != nil && complete.Reason == v1alpha1.ReasonStripe429 {
 		message := explain(errcode.ST429, fmt.Sprintf("Backfill %s is held back.", b.Name))
-		began := b.CreationTimestamp
-		if b.Status.StartTime != nil {
-			began = *b.Status.StartTime // it may have been suspended before
-		}
-		if now.Sub(began.Time) > throttledTooLong {
+		if since := b.Status.ThrottledSince; since != nil && now.Sub(since.Time) > v1alpha1.ThrottledTooLong {
 			return step.UserAction(errcode.ST429, message)
 		}
 		return step.Wait(v1alpha1.ReasonStripe429, 0, message)
+	}
+	if b.Status.Phase == v1alpha1.BackfillSuspended {
+		return step.Wait(v1alpha1.ReasonInProgress, 0, fmt.Sprintf("Backfill %s is suspended. Set its spec.suspend to false to go on.", b.Name))
 	}
 	return step.Wait(v1alpha1.ReasonInProgress, 0, fmt.Sprintf(
 		"Backfill %s is reading history; live events are scored meanwhile. Nothing to do.", b.Name))

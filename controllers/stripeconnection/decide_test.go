@@ -301,6 +301,8 @@ func TestJudgeBackfills(t *testing.T) {
 	running := backfill("running", v1alpha1.BackfillRunning, time.Minute, v1alpha1.ReasonInProgress)
 	failed := backfill("failed", v1alpha1.BackfillFailed, time.Hour, v1alpha1.ReasonFailed)
 	done := backfill("done", v1alpha1.BackfillSucceeded, 2*time.Hour, v1alpha1.ReasonSucceeded)
+	stuck := backfill("stuck", v1alpha1.BackfillRunning, 20*time.Hour, v1alpha1.ReasonStripe429)
+	stuck.Status.ThrottledSince = &metav1.Time{Time: noon.Add(-13 * time.Hour)}
 	for name, tc := range map[string]struct {
 		list []v1alpha1.Backfill
 		last string // the reason that was shown before
@@ -318,8 +320,8 @@ func TestJudgeBackfills(t *testing.T) {
 		"and was stood in for":   {[]v1alpha1.Backfill{missed, backfill("later", v1alpha1.BackfillSucceeded, time.Minute, v1alpha1.ReasonSucceeded)}, "", v1alpha1.ReasonComplete, step.Done},
 		"failed and removed":     {nil, v1alpha1.ReasonBackfillFailed, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
 		"removed while running":  {nil, v1alpha1.ReasonInProgress, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
-		"held back by Stripe":    {[]v1alpha1.Backfill{backfill("b", v1alpha1.BackfillRunning, time.Hour, v1alpha1.ReasonStripe429)}, "", v1alpha1.ReasonStripe429, step.Waiting},
-		"held back for too long": {[]v1alpha1.Backfill{backfill("b", v1alpha1.BackfillRunning, 13*time.Hour, v1alpha1.ReasonStripe429)}, "", v1alpha1.ReasonStripe429, step.NeedsAction},
+		"held back by Stripe":    {[]v1alpha1.Backfill{backfill("b", v1alpha1.BackfillRunning, 20*time.Hour, v1alpha1.ReasonStripe429)}, "", v1alpha1.ReasonStripe429, step.Waiting},
+		"held back for too long": {[]v1alpha1.Backfill{stuck}, "", v1alpha1.ReasonStripe429, step.NeedsAction},
 	} {
 		var before []metav1.Condition
 		if tc.last != "" {

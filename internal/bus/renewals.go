@@ -88,8 +88,8 @@ func (b *Bus) Renewals(ctx context.Context, uid string, on func(page []signal.Re
 }
 
 // RemoveBackfill removes what a backfill keeps on the bus beside its Progress.
-func (b *Bus) RemoveBackfill(ctx context.Context, uid string, lists []string) error {
-	for _, list := range lists {
+func (b *Bus) RemoveBackfill(ctx context.Context, uid string) error {
+	for _, list := range []string{"events", "customers", "subscriptions", "invoices", "charges", "disputes"} {
 		if err := b.Lists().Delete(ctx, ListKey(uid, list)); err != nil {
 			return err
 		}
