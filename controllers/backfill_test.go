@@ -48,8 +48,8 @@ var _ = Describe("A Backfill", func() {
 		started := clk.Now().Add(-time.Minute).Unix()
 		report(ctx, b, bus.Progress{Phase: bus.PhaseRunning, Percent: 50, Objects: 600, Requests: 8, Signals: 40, Throttled: 1, StartedAt: started,
 			Resources: map[string]bus.ResourceProgress{"invoices": {Objects: 600, Cursor: "in_1", Windows: 4, Left: 3, Percent: 40, Requests: 7}},
-			Found: map[signal.Kind]bus.Provenances{signal.PaymentFailed: {Event: 1, Object: 2}},
-			Lost:  []bus.Loss{{Kind: signal.PaymentFailed, Count: 3, Reason: "why"}}})
+			Found:     map[signal.Kind]bus.Provenances{signal.PaymentFailed: {Event: 1, Object: 2}},
+			Lost:      []bus.Loss{{Kind: signal.PaymentFailed, Count: 3, Reason: "why"}}})
 		expectBackfill(ctx, b, HaveField("Status.Percent", int32(50)))
 		Expect(b.Status.Phase).To(Equal(v1alpha1.BackfillRunning))
 		Expect(b.Status.Rate).To(Equal("10 objects/s"))

@@ -42,9 +42,10 @@ func (r *run) turn(ctx context.Context, l *list, s *slice) (added []*slice, err 
 	took := r.w.clock.Since(v.asked)
 	r.w.metrics.pages.WithLabelValues(l.section.name).Observe(took.Seconds())
 	r.mu.Lock()
-	if l.roundTrip += (took - l.roundTrip) / 8; l.roundTrip == 0 || l.roundTrip < took/8 {
+	if l.roundTrip == 0 {
 		l.roundTrip = took
 	}
+	l.roundTrip += (took - l.roundTrip) / 8
 	r.mu.Unlock()
 	return added, nil
 }

@@ -114,12 +114,12 @@ func baseURL(given, fallback string) (string, error) {
 
 // backend builds a stripe-go backend of its own, bound to one URL and one policy. Nothing of stripe-go's package
 // state is used: no global key, no shared client, no retries, no telemetry, no log.
-func (a *API) backend(kind stripe.SupportedBackend, base string, platform bool) stripe.Backend {
+func (a *API) backend(kind stripe.SupportedBackend, base string, platform bool) *stripe.BackendImplementation {
 	allow := readOnly
 	if platform {
 		allow = platformOnly
 	}
-	return stripe.GetBackendWithConfig(kind, &stripe.BackendConfig{
+	backend := stripe.GetBackendWithConfig(kind, &stripe.BackendConfig{
 		EnableTelemetry:   stripe.Bool(false),
 		LeveledLogger:     &stripe.LeveledLogger{Level: stripe.LevelNull},
 		MaxNetworkRetries: stripe.Int64(0),
@@ -130,4 +130,5 @@ func (a *API) backend(kind stripe.SupportedBackend, base string, platform bool) 
 			Transport:     &guard{base: a.transport, allow: allow, platform: platform, metrics: a.metrics, wait: a.wait},
 		},
 	})
+	return backend.(*stripe.BackendImplementation) // it has no other
 }

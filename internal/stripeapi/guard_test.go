@@ -138,3 +138,8 @@ func refusedWrites(t *testing.T, registry *prometheus.Registry) float64 {
 	t.Fatal("kustiq_stripe_refused_writes_total is not registered")
 	return 0
 }
+
+// rawAnswer takes any answer.
+type rawAnswer struct {
+	stripe.APIResource
+}

@@ -62,26 +62,22 @@ func (c *AccountClient) List(ctx context.Context, resource string, p ListParams)
 	if err != nil {
 		return Page{}, err
 	}
-	var list struct {
-		Object  string            `json:"object"`
-		Data    []json.RawMessage `json:"data"`
-		HasMore bool              `json:"has_more"`
-	}
-	if json.Unmarshal(raw, &list) != nil || list.Object != "list" {
+	items, more, ok := splitPage(raw)
+	if !ok {
 		return Page{}, &Error{Op: op, Status: http.StatusOK, cause: ErrUnreadable}
 	}
-	page := Page{Items: list.Data, HasMore: list.HasMore}
-	if n := len(list.Data); n > 0 {
-		last, err := headOf(list.Data[n-1])
+	page := Page{Items: items, HasMore: more}
+	if n := len(items); n > 0 {
+		last, err := headOf(items[n-1])
 		if err != nil {
 			return Page{}, &Error{Op: op, Status: http.StatusOK, cause: err}
 		}
-		first, err := headOf(list.Data[0])
+		first, err := headOf(items[0])
 		if err != nil {
 			return Page{}, &Error{Op: op, Status: http.StatusOK, cause: err}
 		}
 		page.LastID, page.LastCreated, page.FirstCreated = last.ID, last.Created, first.Created
-	} else if list.HasMore {
+	} else if more {
 		return Page{}, &Error{Op: op, Status: http.StatusOK, cause: fmt.Errorf("%w: empty page with more", ErrUnreadable)}
 	}
 	return page, nil

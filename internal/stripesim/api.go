@@ -31,6 +31,10 @@ func reply(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
+	if raw, ok := body.(*rawList); ok {
+		_, _ = w.Write(raw.bytes())
+		return
+	}
 	_ = json.NewEncoder(w).Encode(body) // the client has gone
 }
 

@@ -3,6 +3,7 @@ package stripesim
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
 
 // bulkFailure is how many renewals of a large account fail once before they are paid.
@@ -13,7 +14,7 @@ const bulkFailure = 0.02
 func Bulk(opts GenerateOptions) *Account {
 	a := &Account{
 		ID: opts.AccountID, Name: opts.Name, Country: opts.Country, Currency: opts.Currency, Livemode: opts.Livemode,
-		rng: rand.New(rand.NewPCG(opts.Seed, 0xb01c)),
+		rng: rand.New(rand.NewPCG(opts.Seed, 0xb01c)), stencils: &sync.Map{},
 	}
 	g := &generator{a: a, end: opts.End.Unix(), rng: a.rng}
 	span := int64(opts.Years * 365 * float64(day))

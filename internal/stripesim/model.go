@@ -6,6 +6,7 @@ package stripesim
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/kustiq/kustiq/internal/stripesim/canary"
 )
@@ -31,6 +32,8 @@ type Account struct {
 	rng           *rand.Rand
 	// gone are the ids of objects that were deleted.
 	gone map[string]bool
+	// stencils by stencilKey, of a large account only.
+	stencils *sync.Map
 }
 
 // accountKey names an account in one mode.

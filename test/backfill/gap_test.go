@@ -127,7 +127,7 @@ func (r *rig) live(body map[string]any, told map[string]signal.Signal) {
 		signals[i].Customer = told[signals[i].ID].Customer // as the look-up of a dispute's charge finds it
 	}
 	_, err = r.bus.PublishLive(r.t.Context(), bus.Message{
-		Workspace: "team/main", Connection: "uid", Account: account, Livemode: true, EventID: e.ID, EventType: e.Type, Created: e.Created,
+		Workspace: "team/main", Connection: account, Account: account, Livemode: true, EventID: e.ID, EventType: e.Type, Created: e.Created,
 		ReceivedAtMs: time.Now().UnixMilli(), Signals: signals,
 	})
 	must(r.t, err)

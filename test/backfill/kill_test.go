@@ -28,7 +28,7 @@ func TestKilledWorkerIsFollowedByAnother(t *testing.T) {
 	limits := stripesim.StripeLimits()
 	limits.Latency = 300 * time.Millisecond
 	r.sim.SetLimits(limits)
-	g := given{BusURL: r.busURL, StripeURL: r.url, Tokens: map[string]string{"uid": r.token}}
+	g := r.given()
 	first := startProcess(t, g)
 	r.publish("killed", "AllTime", now)
 	invoices := func() bus.ListProgress {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,6 @@ import (
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 	"github.com/kustiq/kustiq/internal/stripesim"
-	"github.com/kustiq/kustiq/internal/tokenstore"
 	"github.com/kustiq/kustiq/worker"
 )
 
@@ -35,31 +35,36 @@ const (
 // rig is a simulated Stripe, a real bus, and workers in this process.
 type rig struct {
 	*WithT
-	t   *testing.T
+	t   testing.TB
 	sim *stripesim.Server
 	url string
 	bus *bus.Bus
-	// busURL is where worker processes find it; token is that of the account.
-	busURL, token string
+	// busURL is where worker processes find it.
+	busURL string
+	// tokens of the accounts, by connection, which is called as its account.
+	tokens map[string]string
 
+	// drop lets what is received be forgotten.
+	drop     atomic.Bool
 	mu       sync.Mutex
 	received map[string]signal.Signal // by id
-	messages int
 }
 
-func newRig(t *testing.T, a *stripesim.Account) *rig {
+func newRig(t testing.TB, accounts ...*stripesim.Account) *rig {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	r := &rig{WithT: NewWithT(t), t: t, received: map[string]signal.Signal{}}
+	r := &rig{WithT: NewWithT(t), t: t, received: map[string]signal.Signal{}, tokens: map[string]string{}}
 	var err error
 	r.sim, err = stripesim.New(stripesim.Options{Clock: clock.RealClock{}, Seed: 1, Logger: quiet})
 	must(t, err)
 	r.sim.AddPlatform(stripesim.Platform{Name: platform, SecretKeyLive: "sk_live_platform", SecretKeyTest: "sk_test_platform"})
-	r.sim.AddAccount(a)
+	for _, a := range accounts {
+		r.sim.AddAccount(a)
+		r.tokens[a.ID], _ = r.sim.Grant(platform, a.ID, a.Livemode)
+	}
 	web := httptest.NewServer(r.sim)
 	t.Cleanup(web.Close)
 	r.url = web.URL
-	r.token, _ = r.sim.Grant(platform, a.ID, a.Livemode)
 	server, err := bus.StartServer(t.Context(), bus.ServerOptions{
 		Dir: t.TempDir(), EncryptionKey: make([]byte, 32), Listen: "127.0.0.1:0", Token: busToken, Logger: quiet,
 	})
@@ -82,9 +87,10 @@ func (r *rig) collect() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			for _, d := range batch {
-				r.messages++
 				for _, s := range d.Message.Signals {
-					r.received[s.ID] = s
+					if !r.drop.Load() {
+						r.received[s.ID] = s
+					}
 				}
 				if err := d.Ack(); err != nil {
 					r.t.Errorf("acknowledge: %v", err)
@@ -98,11 +104,6 @@ func (r *rig) collect() {
 	r.t.Cleanup(func() { cancel(); collecting.Wait() })
 }
 
-// Load implements worker.TokenSource.
-func (r *rig) Load(context.Context, string) (tokenstore.Record, error) {
-	return tokenstore.Record{Account: account, Access: stripeapi.Secret(r.token)}, nil
-}
-
 // start runs a worker until the test ends.
 func (r *rig) start() {
 	r.t.Helper()
@@ -110,7 +111,7 @@ func (r *rig) start() {
 	api, err := stripeapi.New(stripeapi.Config{APIURL: r.url, ConnectURL: r.url, Clock: clock.RealClock{}, Metrics: metrics})
 	must(r.t, err)
 	w, err := worker.New(worker.Options{
-		Bus: r.bus, Tokens: r, API: api, Clock: clock.RealClock{}, Metrics: metrics, Logger: slog.New(slog.DiscardHandler),
+		Bus: r.bus, Tokens: r.given(), API: api, Clock: clock.RealClock{}, Metrics: metrics, Logger: slog.New(slog.DiscardHandler),
 	})
 	must(r.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -119,10 +120,18 @@ func (r *rig) start() {
 	r.t.Cleanup(func() { cancel(); working.Wait() })
 }
 
+// given is what a worker is.
+func (r *rig) given() given { return given{BusURL: r.busURL, StripeURL: r.url, Tokens: r.tokens} }
+
 func (r *rig) publish(uid, window string, until time.Time) {
 	r.t.Helper()
+	r.publishFor(account, uid, window, until)
+}
+
+func (r *rig) publishFor(account, uid, window string, until time.Time) {
+	r.t.Helper()
 	must(r.t, r.bus.PublishTask(r.t.Context(), uid, bus.Task{Kind: bus.TaskBackfill, Backfill: &bus.BackfillTask{
-		UID: uid, Namespace: "team", Name: uid, Connection: "uid", Workspace: "team/main", Account: account, Livemode: true,
+		UID: uid, Namespace: "team", Name: uid, Connection: account, Workspace: "team/main", Account: account, Livemode: true,
 		Window: window, Until: until.Unix(),
 	}}))
 }
@@ -154,7 +163,7 @@ func byCustomer(signals map[string]signal.Signal) map[string][]signal.Signal {
 }
 
 // told is what events say, by signal id, with the customers of disputes.
-func told(t *testing.T, events []map[string]any) map[string]signal.Signal {
+func told(t testing.TB, events []map[string]any) map[string]signal.Signal {
 	t.Helper()
 	all, owners := map[string]signal.Signal{}, map[string]string{}
 	for _, body := range events {
@@ -180,7 +189,7 @@ func told(t *testing.T, events []map[string]any) map[string]signal.Signal {
 	return all
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

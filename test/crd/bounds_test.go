@@ -94,6 +94,13 @@ var statusBounds = []bound{
 	{"Backfill", "status.resources", "maxItems", resources(32), resources(33), "must have at most 32 items"},
 	{"Backfill", "status.resources[].name", "maxLength", text(64), text(65), tooLong(64)},
 	{"Backfill", "status.resources[].cursor", "maxLength", text(255), text(256), tooLong(255)},
+	{"Backfill", "status.resources[].percent", "minimum", int64(0), int64(-1), "should be greater than or equal to 0"},
+	{"Backfill", "status.resources[].percent", "maximum", int64(100), int64(101), "should be less than or equal to 100"},
+	{"Backfill", "status.signalKinds", "maxItems", kinds(32), kinds(33), "must have at most 32 items"},
+	{"Backfill", "status.signalKinds[].kind", "maxLength", text(64), text(65), tooLong(64)},
+	{"Backfill", "status.unrecoverable", "maxItems", kinds(32), kinds(33), "must have at most 32 items"},
+	{"Backfill", "status.unrecoverable[].kind", "maxLength", text(64), text(65), tooLong(64)},
+	{"Backfill", "status.unrecoverable[].reason", "maxLength", text(256), text(257), tooLong(256)},
 	{"Backfill", "status.conditions", "maxItems", conditions(8), conditions(9), "must have at most 8 items"},
 }
 
@@ -154,7 +161,7 @@ func write(ctx context.Context, b bound, value any) error {
 		return kube.Create(ctx, object, client.DryRunAll)
 	}
 	Expect(kube.Create(ctx, object)).To(Succeed())
-	object.Object["status"] = map[string]any{"resources": resources(1)}
+	object.Object["status"] = map[string]any{"resources": resources(1), "signalKinds": kinds(1), "unrecoverable": kinds(1)}
 	if b.kind != "Backfill" {
 		object.Object["status"] = map[string]any{}
 	}

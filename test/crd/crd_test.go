@@ -148,7 +148,7 @@ var _ = DescribeTable("columns of kubectl get", func(ctx context.Context, resour
 },
 	Entry("StripeConnection", "stripeconnections", "MODE REGION ACCOUNT READY REASON LAST-EVENT AGE"),
 	Entry("Workspace", "workspaces", "PLAN REGION CONNECTIONS READY REASON AGE"),
-	Entry("Backfill", "backfills", "CONNECTION WINDOW PHASE PERCENT SIGNALS READY AGE"),
+	Entry("Backfill", "backfills", "CONNECTION WINDOW PHASE PERCENT OBJECTS SIGNALS RATE ETA READY AGE"),
 )
 
 var _ = It("knows short names and the category", func() {

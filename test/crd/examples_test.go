@@ -58,6 +58,11 @@ func resources(n int) []any {
 	return repeat(n, func(i int) map[string]any { return map[string]any{"name": fmt.Sprintf("r%d", i)} })
 }
 
+// kinds serve as counts of signals and as losses: the API server drops the reason where there is none.
+func kinds(n int) []any {
+	return repeat(n, func(i int) map[string]any { return map[string]any{"kind": fmt.Sprintf("k%d", i), "reason": "r"} })
+}
+
 func conditions(n int) []any {
 	return repeat(n, func(i int) map[string]any {
 		return map[string]any{"type": fmt.Sprintf("C%d", i), "status": "True", "reason": "R", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
