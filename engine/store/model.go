@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kustiq/kustiq/engine/scoring"
@@ -73,13 +74,13 @@ func decodeParams(raw []byte, version string) (scoring.Params, error) {
 func (t *Tx) ModelRevisions(ctx context.Context, scopes []Scope) (map[Scope]int64, error) {
 	out := make(map[Scope]int64, len(scopes))
 	var asked []string
-	for _, s := range unique(scopes, compareScopes) {
-		if _, opened := t.keys[s.Workspace]; opened {
-			out[s] = t.models[s]
-		} else if out[s] = 0; len(asked) == 0 || asked[len(asked)-1] != s.Workspace {
+	for _, s := range scopes {
+		out[s] = t.models[s]
+		if _, opened := t.keys[s.Workspace]; !opened {
 			asked = append(asked, s.Workspace)
 		}
 	}
+	asked = unique(asked, strings.Compare)
 	err := t.queryMany(ctx, statement{
 		head:  `SELECT workspace, live_model, test_model FROM workspaces WHERE workspace IN (`,
 		tuple: `?`,
