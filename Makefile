@@ -20,6 +20,9 @@ GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac
 IMAGE           ?= ghcr.io/kustiq/kustiq
 DIST            ?= $(CURDIR)/dist
 IMAGE_PLATFORMS ?= linux/amd64 linux/arm64
+# Of make e2e: the command that gives a cluster's nodes an image from a tar, and the commit that is upgraded from.
+IMAGE_LOAD      ?= kind load image-archive
+E2E_PREVIOUS    ?= $(shell git log -1 --skip=1 --format=%h -- charts/kustiq/templates 2>/dev/null)
 
 # What go build -v says, as a line now and then; anything else, such as an error, as it is.
 COUNTED := awk '/^go: downloading / {if (++d % 25 == 0) {print "  fetched " d " modules"; fflush()} next} \
@@ -66,6 +69,10 @@ test: build browser ## Run every test: unit, real API server, receiver to score,
 	@assets="$$($(BIN)/kustiq control-plane)"; \
 	KUBEBUILDER_ASSETS="$$assets" KUSTIQ_BIN=$(BIN) $(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg \
 	  --packages '$(PACKAGES)' -- $(TEST_FLAGS)
+
+.PHONY: e2e
+e2e: tools-present ## Install into the cluster of KUBECONFIG, kill pods, roll, upgrade, uninstall (IMAGE_LOAD='kind load image-archive')
+	@IMAGE='$(IMAGE)' IMAGE_LOAD='$(IMAGE_LOAD)' VERSION='$(VERSION)' PREVIOUS='$(E2E_PREVIOUS)' DIST='$(DIST)' hack/e2e.sh
 
 .PHONY: fuzz
 fuzz: tools-present ## Run every fuzz target for FUZZ_TIME (30s) each

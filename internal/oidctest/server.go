@@ -42,28 +42,43 @@ type Server struct {
 // Start serves until the test ends.
 func Start(t testing.TB, clock clock.PassiveClock) *Server {
 	t.Helper()
-	s := &Server{ClientID: "kustiq-dashboard", ClientSecret: rand.Text(), clock: clock, codes: map[string]url.Values{}}
+	s, err := New("", clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Server = httptest.NewServer(s.Handler())
+	t.Cleanup(s.Close)
+	return s
+}
+
+// New returns a provider that browsers and the dashboard reach at an address, such as one inside a cluster. Whoever made it
+// serves its Handler there.
+func New(address string, clock clock.PassiveClock) (*Server, error) {
+	s := &Server{Server: &httptest.Server{URL: address}, ClientID: "kustiq-dashboard", ClientSecret: rand.Text(), clock: clock, codes: map[string]url.Values{}}
 	for _, key := range []**rsa.PrivateKey{&s.key, &s.other} {
 		made, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		*key = made
 	}
+	return s, nil
+}
+
+// Handler answers as a provider.
+func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", s.configuration)
 	mux.HandleFunc("GET /keys", s.keys)
 	mux.HandleFunc("GET /authorize", s.authorize)
 	mux.HandleFunc("POST /token", s.token)
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.Down {
 			http.Error(w, "down", http.StatusServiceUnavailable)
 			return
 		}
 		mux.ServeHTTP(w, r)
-	}))
-	t.Cleanup(s.Close)
-	return s
+	})
 }
 
 func answer(w http.ResponseWriter, status int, body any) {
