@@ -15,13 +15,22 @@ import (
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripeapi"
+	"github.com/kustiq/kustiq/internal/tracing"
 )
 
 // receive answers one request from Stripe.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	began := r.clock.Now()
 	mode := req.PathValue("mode")
+	var span *tracing.Span
+	if r.tracer != nil {
+		var ctx context.Context
+		ctx, span = r.tracer.Begin(req.Context(), "receive")
+		defer span.End()
+		req = req.WithContext(ctx)
+	}
 	a := r.handle(w, req, mode)
+	span.Text("kustiq.outcome", string(a.outcome))
 	if mode == "" || a.outcome == notStripesWay {
 		mode = "any"
 	}
@@ -174,13 +183,19 @@ func (r *Receiver) publish(ctx context.Context, event *signal.Event, unread erro
 	case len(signals) == 0:
 		return received(noSignal)
 	}
+	ctx, span := r.tracer.Begin(ctx, "publish")
+	defer span.End()
+	span.Text("stripe.event.id", event.ID)
+	span.Text("stripe.event.type", event.Type)
 	message := bus.Message{
 		Workspace: route.Workspace, Connection: route.Connection, Account: event.Account, Livemode: event.Livemode,
 		EventID: event.ID, EventType: event.Type, Created: event.Created,
 		ReceivedAtMs: r.clock.Now().UnixMilli(), Signals: signals, Failure: failure,
+		Trace: span.Parent(),
 	}
 	seen, err := r.send(ctx, message)
 	if err != nil {
+		span.Fail("not durable")
 		r.log.Warn("an event is not durable, Stripe will send it again", "event", event.ID, "error", err)
 		return unavailableFor("the event could not be made durable")
 	}

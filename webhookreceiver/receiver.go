@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/tracing"
 	"github.com/kustiq/kustiq/internal/vault"
 )
 
@@ -41,6 +42,8 @@ type Options struct {
 	// AccountRate and AccountBurst bound one account's events per second; 0 means 2000 and 4000.
 	AccountRate  float64
 	AccountBurst int
+	// Tracer follows events; nil does not.
+	Tracer *tracing.Tracer
 }
 
 // Receiver answers Stripe's webhook requests. It keeps no state that another replica would need.
@@ -55,6 +58,7 @@ type Receiver struct {
 	health  *healthBook
 	// asking bounds how often the bus is asked for newer secrets.
 	asking *rate.Limiter
+	tracer *tracing.Tracer
 }
 
 // New returns a receiver; Run must be running for it to accept anything.
@@ -78,6 +82,7 @@ func New(opts Options) (*Receiver, error) {
 		limits: newLimits(opts.AccountRate, opts.AccountBurst),
 		health: newHealthBook(),
 		asking: rate.NewLimiter(askSecrets, askSecrets),
+		tracer: opts.Tracer,
 	}, nil
 }
 

@@ -35,13 +35,13 @@ func (p *process) openKeys(from keys.Source, names ...keys.Name) (*keys.Set, err
 
 func (p *process) newReceiver(b *bus.Bus, set *keys.Set) (*webhookreceiver.Receiver, error) {
 	return webhookreceiver.New(webhookreceiver.Options{
-		Bus: b, Vault: set.Bus, Clock: p.clock, Logger: p.log, Metrics: p.metrics,
+		Bus: b, Vault: set.Bus, Clock: p.clock, Logger: p.log, Metrics: p.metrics, Tracer: p.tracer,
 	})
 }
 
 func (p *process) newEngine(b *bus.Bus, s *store.Store, set *keys.Set, allowed networks) (*ingest.Engine, error) {
 	return ingest.New(ingest.Options{
-		Bus: b, Store: s, Clock: p.clock, Logger: p.log, Metrics: p.metrics, Model: model.NewCache(p.log),
+		Bus: b, Store: s, Clock: p.clock, Logger: p.log, Tracer: p.tracer, Metrics: p.metrics, Model: model.NewCache(p.log),
 		BusVault: set.Bus, AllowedNetworks: allowed,
 	})
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
+
+	"github.com/kustiq/kustiq/internal/tracing"
 )
 
 const (
@@ -33,6 +35,8 @@ type process struct {
 	clock   clock.WithTicker
 	log     *slog.Logger
 	metrics registry
+	// tracer is nil unless the environment asks for one.
+	tracer *tracing.Tracer
 
 	group *errgroup.Group
 	ctx   context.Context

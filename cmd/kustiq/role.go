@@ -20,6 +20,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/tracing"
 	"github.com/kustiq/kustiq/internal/version"
 )
 
@@ -59,6 +60,9 @@ type role struct {
 	closers []func() error
 }
 
+// traceTimeout bounds how long the last spans may take to be exported.
+const traceTimeout = 2 * time.Second
+
 // runRole starts a role and returns when it has ended; SIGTERM and Ctrl-C end it without an error.
 func runRole(cmd *cobra.Command, flags roleFlags, metrics registry, start func(*role) error) (err error) {
 	log, err := flags.logger(cmd.ErrOrStderr())
@@ -77,6 +81,14 @@ func runRole(cmd *cobra.Command, flags roleFlags, metrics registry, start func(*
 	if err != nil {
 		return err
 	}
+	if r.tracer, err = tracing.Open(ctx, cmd.Name()); err != nil {
+		return err
+	}
+	r.atEnd(func() error {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), traceTimeout)
+		defer cancel()
+		return r.tracer.Close(last)
+	})
 	r.log.Info("starting", "role", cmd.Name(), "version", version.Version, "metrics", baseURL(l)+"/metrics")
 	r.serve(&http.Server{Handler: r.telemetry(), ReadHeaderTimeout: stopTimeout}, l)
 	if err = start(r); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/kustiq/kustiq/engine/notify"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/tracing"
 	"github.com/kustiq/kustiq/internal/vault"
 )
 
@@ -35,6 +36,8 @@ type Options struct {
 	BusVault *vault.Vault
 	// AllowedNetworks are inside and may be reached by churn events all the same.
 	AllowedNetworks []netip.Prefix
+	// Tracer follows events; nil does not.
+	Tracer *tracing.Tracer
 }
 
 // Engine consumes signals and keeps scores current. Any number of engines may share a bus and a PostgreSQL store.
@@ -54,6 +57,7 @@ type Engine struct {
 	wake chan struct{}
 	// pruneAt is when the ledger is pruned next; only the scheduler uses it.
 	pruneAt time.Time
+	tracer  *tracing.Tracer
 }
 
 // source is what an engine needs of the bus. It returns when ctx ends, with the context's error, or when the bus cannot
@@ -92,6 +96,7 @@ func newEngine(o Options, from source, on boards) (*Engine, error) {
 		source: from, store: o.Store, clock: o.Clock, logger: o.Logger.With("component", "engine"), metrics: m, model: o.Model,
 		settings: asked, deliverer: deliverer,
 		eraser: newEraser(on.erasures), matcher: newMatcher(on.policies, on.matches), wake: make(chan struct{}, 1),
+		tracer: o.Tracer,
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/tracing"
 )
 
 const (
@@ -22,6 +23,8 @@ type item struct {
 	attempt  int
 	live     bool
 	delivery delivery
+	// span is open until the message is settled; nil when nobody follows it.
+	span *tracing.Span
 }
 
 // delivery settles one message at the bus. An error means that the message comes again, which the ledger makes harmless.
@@ -60,8 +63,23 @@ func (i item) id() string {
 // handle processes and settles one batch.
 func (e *Engine) handle(ctx context.Context, batch []item) {
 	started := e.clock.Now()
+	e.follow(batch, started)
 	e.process(ctx, batch)
 	e.metrics.batches.Observe(e.clock.Since(started).Seconds())
+}
+
+// follow begins a span for each message whose receiver began one.
+func (e *Engine) follow(batch []item, started time.Time) {
+	if e.tracer == nil {
+		return
+	}
+	for n := range batch {
+		span := e.tracer.Resume(batch[n].Trace, "score", started)
+		span.Text("stripe.event.id", batch[n].EventID)
+		span.Number("kustiq.batch", len(batch))
+		span.Number("kustiq.attempt", batch[n].attempt)
+		batch[n].span = span
+	}
 }
 
 // process halves a batch that fails until the messages at fault stand alone, so that they hold up nobody else.
@@ -101,6 +119,7 @@ func (e *Engine) accept(batch []item, r result) {
 	now := e.clock.Now()
 	for _, i := range batch {
 		e.settle(i, "acknowledge", i.delivery.Ack())
+		i.span.End()
 	}
 	for o, signals := range r.signals {
 		e.metrics.count(o, signals)
@@ -139,6 +158,8 @@ func (e *Engine) failed(ctx context.Context, i item, cause error) {
 	log.Error("a message failed for the last time and is listed as failed")
 	e.metrics.count(gaveUp, len(i.Signals))
 	e.settle(i, "drop", i.delivery.Drop())
+	i.span.Fail("listed as failed")
+	i.span.End()
 }
 
 func failedEvent(i item, reason string, now time.Time) store.FailedEvent {
@@ -149,6 +170,8 @@ func failedEvent(i item, reason string, now time.Time) store.FailedEvent {
 func (e *Engine) giveBack(batch []item, after time.Duration) {
 	for _, i := range batch {
 		e.settle(i, fmt.Sprintf("put back for %s", after), i.delivery.Retry(after))
+		i.span.Fail("put back")
+		i.span.End()
 	}
 }
 

@@ -26,6 +26,9 @@ type Message struct {
 	Failure Failure `json:"failure,omitempty"`
 	// Redrive marks what somebody asked for once more, at that instant in unix milliseconds. It may have no signals.
 	Redrive int64 `json:"redrive,omitempty"`
+	// Trace is the receiver's span (W3C traceparent), under which the engine's goes; empty when nobody traces. It is here
+	// and not in a header, because several messages travel as one entry of the stream.
+	Trace string `json:"trace,omitempty"`
 }
 
 // Failure is a reason why an event has no signals.
