@@ -35,7 +35,8 @@ func decodeAll(t *testing.T, text []byte) (objects []*unstructured.Unstructured)
 	t.Helper()
 	for document := range bytes.SplitSeq(text, []byte("\n---\n")) {
 		object := &unstructured.Unstructured{}
-		if err := yaml.UnmarshalStrict(document, &object.Object); err != nil {
+		// With the line end that was cut off: it may belong to a text.
+		if err := yaml.UnmarshalStrict(slices.Concat(document, []byte("\n")), &object.Object); err != nil {
 			t.Fatalf("%v in\n%s", err, document)
 		}
 		if object.GetKind() != "" {
@@ -91,7 +92,7 @@ func ensureNamespace(t *testing.T) {
 // acceptedByTheAPIServer applies an object without keeping it. Kinds of others' CRDs are not known here.
 func acceptedByTheAPIServer(t *testing.T, object *unstructured.Unstructured) {
 	t.Helper()
-	err := kube.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object), client.DryRunAll, client.FieldOwner("test"), client.ForceOwnership)
+	err := kube.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.DryRunAll, client.FieldOwner("test"), client.ForceOwnership)
 	if meta.IsNoMatchError(err) && slices.Contains([]string{"HTTPRoute", "ServiceMonitor", "PrometheusRule"}, object.GetKind()) {
 		return
 	}

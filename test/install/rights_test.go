@@ -94,7 +94,7 @@ func rules(t *testing.T, c client.Client, in string) []string {
 
 func TestEachRoleMayDoWhatItNeedsAndNothingElse(t *testing.T) {
 	installRights(t)
-	everybody := rules(t, as(t, "somebody", "system:authenticated"), "default")
+	everybody := rules(t, as(t, "system:serviceaccount:default:somebody", "system:serviceaccounts", "system:authenticated"), "default")
 	for role, want := range map[string]struct{ home, elsewhere []string }{
 		"operator":  {ofOperatorAtHome, ofOperator},
 		"worker":    {[]string{"get /secrets"}, nil},
