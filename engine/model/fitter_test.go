@@ -28,6 +28,7 @@ var acme = store.Scope{Workspace: "acme/prod", Livemode: true}
 // rig is a store on disk with fitters on it.
 type rig struct {
 	ctx   context.Context
+	path  string
 	store *store.Store
 	clock *clocktesting.FakeClock
 }
@@ -39,8 +40,8 @@ func newRig(t testing.TB) *rig {
 	g.Expect(err).NotTo(HaveOccurred())
 	v, err := vault.Open(keyset)
 	g.Expect(err).NotTo(HaveOccurred())
-	r := &rig{ctx: t.Context(), clock: clocktesting.NewFakeClock(end)}
-	r.store, err = store.Open(r.ctx, store.Options{DSN: "sqlite://" + filepath.Join(t.TempDir(), "store.db"), Vault: v, Clock: r.clock,
+	r := &rig{ctx: t.Context(), path: filepath.Join(t.TempDir(), "store.db"), clock: clocktesting.NewFakeClock(end)}
+	r.store, err = store.Open(r.ctx, store.Options{DSN: "sqlite://" + r.path, Vault: v, Clock: r.clock,
 		Logger: slog.New(slog.DiscardHandler)})
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = r.store.Close() })

@@ -178,7 +178,8 @@ func (s *Store) Model(ctx context.Context, workspace string) (v ModelView, err e
 		if err != nil {
 			return err
 		}
-		if v.Current, err = readModel(ctx, q, w.scope, revision); err != nil {
+		v.Current, err = readModel(ctx, q, w.scope, revision)
+		if err != nil && !errors.Is(err, ErrUnreadableModel) { // its card can be shown all the same
 			return err
 		}
 		if v.Versions, err = readVersions(ctx, q, w.scope); err != nil {
