@@ -209,9 +209,9 @@ func (d *dev) answers(t *testing.T, customers []string) (pieces []piece) {
 			after, more = page.Next, page.Next != ""
 		}
 	}
-	ask("/counts")
-	ask("/failed")
-	ask("/model")
+	for _, path := range []string{"/counts", "/trend", "/failed", "/deliveries", "/model", "/audit", "/profiles"} {
+		ask(path)
+	}
 	for _, customer := range customers {
 		ask("/customers/" + customer)
 	}
@@ -226,7 +226,8 @@ func (d *dev) customers(t *testing.T) (ids []string) {
 			ids = append(ids, c["id"].(string))
 		}
 	}
-	return ids
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // holding are the pieces in whose content a text is, as it is.
