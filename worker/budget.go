@@ -83,7 +83,7 @@ func (b *budget) wait(ctx context.Context, path string, lookUp bool) error {
 			return err
 		}
 		// A process that was held up takes another frame instead of making up for it in a burst.
-		if !b.frames.over(w.frame, b.clock.Now()) {
+		if !b.clock.Now().After(b.frames.end(w.at)) {
 			b.metrics.slots.WithLabelValues("used").Inc()
 			return nil
 		}

@@ -26,6 +26,8 @@ const (
 const (
 	// horizon is how many frames ahead requests are given out, and so how long a look-up waits behind a backfill at most.
 	horizon = 4
+	// backOff is what a refusal leaves of the pace.
+	backOff = 0.9
 	// minPace is the least share of frames that is used, after many refusals.
 	minPace = 1.0 / 64
 	// remembered is how many frames back it is known what was given out, for workers whose clocks are behind: a second.
@@ -66,22 +68,20 @@ func newFrames(share float64, live bool) (frames, error) {
 
 func (f frames) number(t time.Time) int64 { return t.UnixNano() / int64(f.length) }
 
-// start of the n-th request of a frame. Those of one frame are spread over its first half, so that one which a busy
-// machine delays still falls into the frame.
-func (f frames) start(frame int64, nth int) time.Time {
-	return time.Unix(0, frame*int64(f.length)+int64(nth)*int64(f.length)/int64(2*f.most))
+// start of a path's request in a frame: always at the same place of its first half.
+func (f frames) start(frame int64, path string) time.Time {
+	return time.Unix(0, frame*int64(f.length)+int64(paths[path]%f.most)*int64(f.length)/int64(2*f.most))
 }
 
-// over says whether a frame has ended.
-func (f frames) over(frame int64, now time.Time) bool { return f.number(now) > frame }
+// end is until when a request may be made. One that a busy machine has delayed for longer than half a frame takes another,
+// so that the other half is left for delays on the way.
+func (f frames) end(start time.Time) time.Time { return start.Add(f.length / 2) }
 
 // demand is a request for one path that waits.
 type demand struct {
 	path string
 	// at is when it may be made; zero until that is known.
 	at time.Time
-	// frame it is made in.
-	frame int64
 }
 
 // give takes frames for as many of the waiting as it can, in their order, and says whether it took any. The budget is
@@ -101,7 +101,7 @@ func (f frames) give(b *bus.Budget, waiting []*demand, now time.Time) bool {
 				continue
 			}
 			b.Taken[n-b.First] |= bit
-			d.at, d.frame, given = f.start(n, taken), n, true
+			d.at, given = f.start(n, d.path), true
 		}
 	}
 	return given
@@ -134,19 +134,20 @@ func (f frames) adjust(b *bus.Budget, now time.Time) {
 	}
 }
 
-// refused slows a path down, or all with "". It halves the pace at most once a second, since one excess is refused many
-// times, and asks nothing for as long as Stripe asked.
+// refused slows a path down, or all with "": a little for one refusal, which may be due to requests that came late, and by
+// half for many in the same second. It asks nothing for as long as Stripe asked.
 func (f frames) refused(b *bus.Budget, path string, wait time.Duration, now time.Time) {
 	f.adjust(b, now)
 	slow, seen := b.Slow[path]
 	n := f.number(now)
-	if !seen || n-slow.Since >= int64(time.Second/f.length) {
-		pace := 1.0
-		if seen {
-			pace = f.pace(slow, n)
-		}
-		slow.Since, slow.Pace = n, max(pace/2, minPace)
+	pace := 1.0
+	if seen {
+		pace = f.pace(slow, n)
 	}
+	if !seen || n-slow.Second >= int64(time.Second/f.length) {
+		slow.Second, slow.Floor = n, max(pace/2, minPace)
+	}
+	slow.Since, slow.Pace = n, max(pace*backOff, slow.Floor)
 	if wait > 0 {
 		slow.Until = max(slow.Until, f.number(now.Add(wait))+1)
 	}

@@ -135,25 +135,35 @@ func count(to map[signal.Kind]bus.Provenances, signals []signal.Signal) {
 }
 
 // grow divides a slice when more pages could be under way than are, and returns the new parts. r.mu is held.
-func (r *run) grow(l *list, s *slice) []*slice {
-	open := l.slices.open()
-	wanted := r.target(l) - open
-	allowed := 0.0
-	for _, other := range r.lists {
-		allowed += other.slices.allowance() - float64(other.splits)
-	}
-	if s.Done || wanted < 1 || allowed < 1 {
+func (r *run) grow(l *list, s *slice) (added []*slice) {
+	parts := split(r.lists, l, s, r.target(l))
+	if parts < 1 {
 		return nil
 	}
-	// Its part of all that is left, so that one slice does not take what a longer one needs.
-	part := int(float64(r.target(l))*s.expected()/l.slices.expected()+0.5) - 1
-	if len(l.slices) > 1 {
-		wanted = min(wanted, max(part, 1))
-	}
-	var added []*slice
-	l.slices, added = l.slices.divide(s, min(wanted, int(allowed)))
+	l.slices, added = l.slices.divide(s, parts)
 	l.splits += len(added)
 	return added
+}
+
+// split is how many parts to cut off a slice of a list of which target pages should be under way. Lists of which enough
+// is known share what their pages pay for. Another is halved, to find where it has objects at all.
+func split(all []*list, l *list, s *slice, target int) int {
+	wanted := target - l.slices.open()
+	if s.Done || wanted < 1 {
+		return 0
+	}
+	if !l.slices.located() {
+		return int(min(l.slices.allowance()-float64(l.splits), 1))
+	}
+	allowed := 0.0
+	for _, other := range all {
+		if other.slices.located() {
+			allowed += other.slices.allowance() - float64(other.splits)
+		}
+	}
+	// Its part of all that is left, so that one slice does not take what a longer one needs.
+	part := int(float64(target)*s.expected()/l.slices.expected()+0.5) - 1
+	return min(wanted, max(part, 1), int(allowed))
 }
 
 // target is how many pages of a list have to be under way to use the whole of the rate: as many as fall due while one

@@ -129,16 +129,21 @@ func (l sliced) expected() (pages float64) {
 	return pages
 }
 
-// allowance is how many splits a list's own pages pay for so far.
-func (l sliced) allowance() float64 {
+// located says whether objects were found at enough places to tell how many there are.
+func (l sliced) located() bool {
 	found := 0
 	for _, s := range l {
 		if s.Objects > 0 {
 			found++
 		}
 	}
+	return found >= sampled
+}
+
+// allowance is how many splits a list's own pages pay for so far.
+func (l sliced) allowance() float64 {
 	paid, pages := knownShare*l.known(), l.expected()+float64(l.objects())/pageSize
-	if found >= sampled {
+	if l.located() {
 		return max(paid, expectedShare*pages)
 	}
 	bold := 0.0

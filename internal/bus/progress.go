@@ -124,6 +124,9 @@ type Slowdown struct {
 	// Since is the frame of the last refusal, and Pace the share of frames that was used from then on.
 	Since int64   `json:"since"`
 	Pace  float64 `json:"pace"`
+	// Second is the frame of the first refusal of a second, which do not take the pace below Floor.
+	Second int64   `json:"second"`
+	Floor  float64 `json:"floor"`
 	// Until is the frame before which nothing is asked at all.
 	Until int64 `json:"until,omitempty"`
 }

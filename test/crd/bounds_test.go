@@ -98,7 +98,7 @@ var statusBounds = []bound{
 	{"Backfill", "status.resources[].percent", "maximum", int64(100), int64(101), "should be less than or equal to 100"},
 	{"Backfill", "status.signalKinds", "maxItems", kinds(32), kinds(33), "must have at most 32 items"},
 	{"Backfill", "status.signalKinds[].kind", "maxLength", text(64), text(65), tooLong(64)},
-	{"Backfill", "status.unrecoverable", "maxItems", kinds(32), kinds(33), "must have at most 32 items"},
+	{"Backfill", "status.unrecoverable", "maxItems", losses(32), losses(33), "must have at most 32 items"},
 	{"Backfill", "status.unrecoverable[].kind", "maxLength", text(64), text(65), tooLong(64)},
 	{"Backfill", "status.unrecoverable[].reason", "maxLength", text(256), text(257), tooLong(256)},
 	{"Backfill", "status.conditions", "maxItems", conditions(8), conditions(9), "must have at most 8 items"},
@@ -161,7 +161,7 @@ func write(ctx context.Context, b bound, value any) error {
 		return kube.Create(ctx, object, client.DryRunAll)
 	}
 	Expect(kube.Create(ctx, object)).To(Succeed())
-	object.Object["status"] = map[string]any{"resources": resources(1), "signalKinds": kinds(1), "unrecoverable": kinds(1)}
+	object.Object["status"] = map[string]any{"resources": resources(1), "signalKinds": kinds(1), "unrecoverable": losses(1)}
 	if b.kind != "Backfill" {
 		object.Object["status"] = map[string]any{}
 	}

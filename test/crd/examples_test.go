@@ -58,8 +58,11 @@ func resources(n int) []any {
 	return repeat(n, func(i int) map[string]any { return map[string]any{"name": fmt.Sprintf("r%d", i)} })
 }
 
-// kinds serve as counts of signals and as losses: the API server drops the reason where there is none.
 func kinds(n int) []any {
+	return repeat(n, func(i int) map[string]any { return map[string]any{"kind": fmt.Sprintf("k%d", i)} })
+}
+
+func losses(n int) []any {
 	return repeat(n, func(i int) map[string]any { return map[string]any{"kind": fmt.Sprintf("k%d", i), "reason": "r"} })
 }
 
