@@ -40,6 +40,12 @@ type stepView struct {
 	Remedy                                    *errcode.Entry
 }
 
+// Calm says that it is false and yet nothing is the matter: it takes its time.
+func (v stepView) Calm() bool {
+	return v.Reason == v1alpha1.ReasonInProgress || v.Reason == v1alpha1.ReasonAwaitingConsent ||
+		(v.Remedy != nil && v.Remedy.Class == errcode.Wait)
+}
+
 type connectView struct {
 	layout
 	Connection *v1alpha1.StripeConnection

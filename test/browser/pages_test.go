@@ -28,6 +28,12 @@ func (s *showcase) pages() []pageOf {
 		{"churn-nobody", "/dashboard/churn?workspace=globex/production", "true"},
 		{"no-page", "/dashboard/none", "true"},
 		{"connect", "/connect/acme/stripe-live", "true"},
+		{"integrations", "/dashboard/integrations?workspace=initech/production", "true"},
+		{"integrations-none", "/dashboard/integrations?workspace=globex/production", "true"},
+		{"matches", "/dashboard/integrations/matches?workspace=acme/production&state=all", "true"},
+		{"matches-none", "/dashboard/integrations/matches?workspace=globex/production", "true"},
+		{"settings-region", "/dashboard/settings/region?workspace=initech/production", "true"},
+		{"settings-data", "/dashboard/settings/data?workspace=acme/production", "true"},
 	}
 }
 

@@ -60,6 +60,7 @@ func openShowcase(t testing.TB) *showcase {
 	g.Expect(err).NotTo(HaveOccurred())
 	s.live(t)
 	s.fit(t)
+	s.review(t)
 
 	server, err := bus.StartServer(t.Context(), bus.ServerOptions{Dir: t.TempDir(), EncryptionKey: bytes.Repeat([]byte{1}, 32), Logger: log})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -174,7 +175,7 @@ func showcaseCluster(t testing.TB) client.Client {
 	scheme := runtime.NewScheme()
 	NewWithT(t).Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
 	var objects []client.Object
-	for _, name := range []string{showcaseWorkspace, "globex/production"} {
+	for _, name := range []string{showcaseWorkspace, "globex/production", "initech/production"} {
 		namespace, name, _ := strings.Cut(name, "/")
 		objects = append(objects, &v1alpha1.Workspace{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: v1alpha1.WorkspaceSpec{Plan: "Pro", Region: "EU"},
@@ -186,7 +187,8 @@ func showcaseCluster(t testing.TB) client.Client {
 	}
 	conn.Status.AccountID = "acct_1Showcase"
 	conn.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Ready"}}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, conn)...).Build()
+	objects = append(objects, conn)
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, troubled()...)...).Build()
 }
 
 // riskiest is the customer at the top of the list who has the most to tell.

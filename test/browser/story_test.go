@@ -61,6 +61,11 @@ func TestTheStory(t *testing.T) {
 	s.chapter(t, "the customer's page says why", s.explains)
 	s.chapter(t, "filters and search work without leaving the page", s.filters)
 	s.chapter(t, "the whole selection as a file", s.exports)
+	s.chapter(t, "profiles are imported from a file", s.imports)
+	s.chapter(t, "a match is decided on", s.reviews)
+	s.chapter(t, "the secret is rotated and history read again", s.operates)
+	s.chapter(t, "the account is disconnected, and scores stay", s.disconnects)
+	s.chapter(t, "what is kept is erased, and the log says who did what", s.erases)
 }
 
 func (s *story) beginsEmpty() {
@@ -68,6 +73,7 @@ func (s *story) beginsEmpty() {
 	s.untilText("There is no Workspace in region EU yet")
 	s.untilText("developer") // who kustiq dev signs in
 	s.dev.Kubectl("apply", "-k", "../../config/samples")
+	s.dev.Kubectl("wait", "--for=condition=Ready=False", "strc", "--all", "-n", "kustiq-demo", "--timeout=60s")
 	s.visit(s.page("/dashboard/churn"))
 	s.untilText("nobody has connected the Stripe account yet")
 }
