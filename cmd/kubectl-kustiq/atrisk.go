@@ -51,6 +51,9 @@ func (p *plugin) atRiskCommand() *cobra.Command {
   # the ten that need a call today, in all namespaces
   kubectl kustiq at-risk -A --tier Critical --limit 10
 
+  # one by name, or by e-mail address
+  kubectl kustiq at-risk --search "nordlicht gmbh"
+
   # for a script
   kubectl kustiq at-risk -n kustiq-demo -o json`,
 		Args: cobra.NoArgs,
@@ -81,6 +84,12 @@ func (p *plugin) atRiskCommand() *cobra.Command {
 	cmd.Flags().BoolVarP(&s.all, "all-namespaces", "A", false, "Workspaces of all namespaces")
 	cmd.Flags().IntVar(&query.Limit, "limit", 20, "customers to list for each Workspace, 1 to 200")
 	cmd.Flags().StringVar(&query.Tier, "tier", "", "only Critical, Leaving or Normal")
+	cmd.Flags().StringVar(&query.Interval, "interval", "", "only customers who pay by the month, year or other")
+	cmd.Flags().StringVar(&query.Reason, "reason", "", "only those whose risk this term raises most, e.g. open_dunning")
+	cmd.Flags().Float64Var(&query.MinMRRMinor, "min-mrr-minor", 0, "only those of at least that much a month, in minor units of their currency")
+	cmd.Flags().StringVar(&query.Search, "search", "", "an e-mail address, the beginning of an id (cus_…) or of the name's words")
+	p.complete(cmd, "tier", "Critical", "Leaving", "Normal")
+	p.complete(cmd, "interval", "month", "year", "other")
 	format.addTo(cmd, "json, yaml or wide")
 	return cmd
 }

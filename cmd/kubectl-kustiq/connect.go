@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ func (p *plugin) connectCommand() *cobra.Command {
 
   # print it and wait until events are accepted
   kubectl kustiq connect stripe-live --wait`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: p.connectionNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
@@ -102,12 +103,13 @@ func tell(out io.Writer, conn *v1alpha1.StripeConnection, said map[string]string
 
 func (p *plugin) statusCommand() *cobra.Command {
 	var all bool
+	var format output
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
 		Short: "Show what each connection's conditions say, and what to do",
 		Example: `  kubectl kustiq status
   kubectl kustiq status stripe-live -n kustiq-demo`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: p.connectionNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var list v1alpha1.StripeConnectionList
 			var in []client.ListOption
@@ -117,20 +119,24 @@ func (p *plugin) statusCommand() *cobra.Command {
 			if err := p.kube.List(cmd.Context(), &list, in...); err != nil {
 				return fmt.Errorf("list StripeConnections: %w", err)
 			}
-			shown := 0
-			for i := range list.Items {
-				if len(args) == 0 || list.Items[i].Name == args[0] {
-					printStatus(cmd.OutOrStdout(), &list.Items[i])
-					shown++
-				}
+			if len(args) > 0 {
+				list.Items = slices.DeleteFunc(list.Items, func(c v1alpha1.StripeConnection) bool { return c.Name != args[0] })
 			}
-			if shown == 0 {
+			list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("StripeConnectionList"))
+			if done, err := format.document(cmd.OutOrStdout(), list); done || err != nil {
+				return err
+			}
+			for i := range list.Items {
+				printStatus(cmd.OutOrStdout(), &list.Items[i])
+			}
+			if len(list.Items) == 0 {
 				return fmt.Errorf("there is no such StripeConnection in namespace %s: kubectl get stripeconnections -A lists them", p.namespace)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "connections of all namespaces")
+	format.addTo(cmd, "json or yaml")
 	return cmd
 }
 

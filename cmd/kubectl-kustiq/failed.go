@@ -37,11 +37,11 @@ None of their content is kept: kubectl kustiq redrive fetches them from Stripe o
 			if done, err := format.document(cmd.OutOrStdout(), failed); done || err != nil {
 				return err
 			}
-			return report.FailedTable(cmd.OutOrStdout(), failed)
+			return report.FailedTable(cmd.OutOrStdout(), failed, format == "wide")
 		},
 	}
 	cmd.Flags().StringVarP(&s.workspace, "workspace", "w", "", "name of the Workspace (default: the only one of the namespace)")
-	format.addTo(cmd, "json or yaml")
+	format.addTo(cmd, "json, yaml or wide")
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -51,7 +52,7 @@ func (p *plugin) command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if parent := cmd.Parent(); parent == nil || parent.Name() == "completion" {
+			if parent := cmd.Parent(); parent == nil || parent.Name() == "completion" || cmd.Name() == "help" {
 				return nil // shell completion is printed without a cluster
 			}
 			return p.reachCluster()
@@ -60,7 +61,10 @@ func (p *plugin) command() *cobra.Command {
 	p.flags.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().StringVar(&p.dashboardURL, "dashboard-url", "", "base URL of Kustiq's dashboard (default: $KUSTIQ_DASHBOARD_URL, else what the Workspace's status says)")
 	root.AddCommand(p.connectCommand(), p.statusCommand(), p.atRiskCommand(), p.explainCommand(), p.replayCommand(),
-		p.failedCommand(), p.redriveCommand())
+		p.failedCommand(), p.redriveCommand(), p.matchesCommand(), p.profilesCommand(), p.requestCommand(rematch),
+		p.requestCommand(rotateSecret), p.eraseCommand(), p.doctorCommand())
+	p.completeAll(root)
+	_ = root.RegisterFlagCompletionFunc("dashboard-url", cobra.NoFileCompletions)
 	return root
 }
 
@@ -70,6 +74,7 @@ func (p *plugin) reachCluster() error {
 	}
 	scheme := runtime.NewScheme()
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	utilruntime.Must(authorizationv1.AddToScheme(scheme)) // doctor asks what one may do
 	config, err := p.flags.ToRESTConfig()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -62,6 +63,12 @@ func workspaceAt(name, url string) *v1alpha1.Workspace {
 // run executes the plugin on a cluster with the given objects.
 func run(t *testing.T, objects []client.Object, args ...string) (out string, kube client.Client, err error) {
 	t.Helper()
+	return typed(t, "", objects, args...)
+}
+
+// typed is run with something typed in.
+func typed(t *testing.T, input string, objects []client.Object, args ...string) (out string, kube client.Client, err error) {
+	t.Helper()
 	t.Setenv("KUSTIQ_DASHBOARD_URL", "")
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
@@ -72,6 +79,8 @@ func run(t *testing.T, objects []client.Object, args ...string) (out string, kub
 	cmd := p.command()
 	var buffer bytes.Buffer
 	cmd.SetOut(&buffer)
+	cmd.SetErr(io.Discard)
+	cmd.SetIn(strings.NewReader(input))
 	cmd.SetArgs(args)
 	err = cmd.ExecuteContext(t.Context())
 	return buffer.String(), p.kube, err

@@ -32,7 +32,7 @@ func (p *plugin) replayCommand() *cobra.Command {
 A Backfill may just as well be applied from a file: see config/samples.`,
 		Example: `  kubectl kustiq replay stripe-live
   kubectl kustiq replay stripe-live --window 90d --wait`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: p.connectionNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			conn := &v1alpha1.StripeConnection{}
 			if err := p.kube.Get(cmd.Context(), client.ObjectKey{Namespace: p.namespace, Name: args[0]}, conn); err != nil {

@@ -68,6 +68,16 @@ func (p *plugin) one(ctx context.Context, s scope) (v1alpha1.Workspace, error) {
 	return found[0], nil
 }
 
+// reach returns the name of the one Workspace and a client for its dashboard.
+func (p *plugin) reach(ctx context.Context, s scope) (workspace string, api *report.Client, err error) {
+	w, err := p.one(ctx, s)
+	if err != nil {
+		return "", nil, err
+	}
+	api, err = p.api(w)
+	return key(w), api, err
+}
+
 // api returns a client for the dashboard of a Workspace.
 func (p *plugin) api(w v1alpha1.Workspace) (*report.Client, error) {
 	base := p.dashboardURL

@@ -27,13 +27,19 @@ type APIError struct {
 	Status  int
 	Code    string
 	Message string
+	// Lines are those of a file that are at fault.
+	Lines []LineProblem
 }
 
 func (e *APIError) Error() string {
 	if e.Message == "" {
 		return fmt.Sprintf("the dashboard answered with status %d", e.Status)
 	}
-	return fmt.Sprintf("the dashboard answered: %s (%s)", e.Message, e.Code)
+	text := fmt.Sprintf("the dashboard answered: %s (%s)", e.Message, e.Code)
+	for _, line := range e.Lines {
+		text += fmt.Sprintf("\n  line %d: %s", line.Line, Printable(line.Problem))
+	}
+	return text
 }
 
 // NewClient returns a client for the dashboard at an absolute http or https URL.
@@ -106,11 +112,7 @@ func (c *Client) Failed(ctx context.Context, workspace string) (Failed, error) {
 // Redrive has failed events taken once more.
 func (c *Client) Redrive(ctx context.Context, workspace string, r Redrive) (Redriven, error) {
 	var done Redriven
-	body, err := json.Marshal(r)
-	if err != nil {
-		return done, err
-	}
-	err = c.do(ctx, http.MethodPost, workspace, "failed/redrive", nil, body, &done)
+	err := c.post(ctx, workspace, "failed/redrive", r, &done)
 	return done, err
 }
 
@@ -133,38 +135,57 @@ func (c *Client) get(ctx context.Context, workspace, what string, values url.Val
 }
 
 func (c *Client) do(ctx context.Context, method, workspace, what string, values url.Values, send []byte, out any) error {
-	namespace, name, ok := strings.Cut(workspace, "/")
-	if !ok {
-		return fmt.Errorf("workspace %q is not of the form namespace/name", workspace)
+	address, err := c.address(workspace, what)
+	if err != nil {
+		return err
 	}
-	address := c.base + "/api/v1/workspaces/" + url.PathEscape(namespace) + "/" + url.PathEscape(name) + "/" + what
 	if len(values) > 0 {
 		address += "?" + values.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(send))
+	media := ""
+	if send != nil {
+		media = "application/json"
+	}
+	return c.send(ctx, c.http, method, address, media, bytes.NewReader(send), out)
+}
+
+// send asks, and decodes the answer unless out is nil.
+func (c *Client) send(ctx context.Context, by *http.Client, method, address, media string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return fmt.Errorf("asking the dashboard: %w", err)
 	}
 	req.Header.Set("Accept", "application/json")
-	if send != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if media != "" {
+		req.Header.Set("Content-Type", media)
 	}
-	res, err := c.http.Do(req)
+	res, err := by.Do(req)
 	if err != nil {
 		return fmt.Errorf("asking the dashboard at %s: %w", c.base, withoutURL(err))
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("reading the dashboard's answer: %w", err)
 	}
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusAccepted {
-		return refusal(res.StatusCode, body)
+		return refusal(res.StatusCode, answer)
 	}
-	if err := json.Unmarshal(body, out); err != nil {
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("%s does not answer like a Kustiq dashboard: %w", c.base, err)
 	}
 	return nil
+}
+
+func (c *Client) address(workspace, what string) (string, error) {
+	namespace, name, ok := strings.Cut(workspace, "/")
+	if !ok {
+		return "", fmt.Errorf("workspace %q is not of the form namespace/name", workspace)
+	}
+	return c.base + "/api/v1/workspaces/" + url.PathEscape(namespace) + "/" + url.PathEscape(name) + "/" + what, nil
 }
 
 // withoutURL drops the URL that net/http puts into its errors: its query is not for logs.
@@ -181,5 +202,5 @@ func refusal(status int, body []byte) error {
 	if err := json.Unmarshal(body, &p); err != nil {
 		return &APIError{Status: status}
 	}
-	return &APIError{Status: status, Code: p.Error.Code, Message: Printable(p.Error.Message)}
+	return &APIError{Status: status, Code: p.Error.Code, Message: Printable(p.Error.Message), Lines: p.Error.Lines}
 }

@@ -1,6 +1,10 @@
 package report
 
-import "time"
+import (
+	"fmt"
+	"io"
+	"time"
+)
 
 // Erase asks for an erasure, of one account in one mode or of the whole workspace.
 type Erase struct {
@@ -28,4 +32,26 @@ type Erasure struct {
 	Identities int       `json:"identities"`
 	// Keys is 1 when the workspace's data key was destroyed: no copy of an identity, in a backup or elsewhere, opens again.
 	Keys int `json:"keys"`
+}
+
+// ErasureText writes what an erasure has removed.
+func ErasureText(w io.Writer, e Erasure) error {
+	what := "Workspace " + Printable(e.Workspace)
+	if e.Account != "" {
+		mode := "test"
+		if e.Livemode {
+			mode = "live"
+		}
+		what = "account " + Printable(e.Account) + " (" + mode + ") of " + Printable(e.Workspace)
+	}
+	if e.DoneAt.IsZero() {
+		_, err := fmt.Fprintf(w, "The erasure of %s is asked for and not done yet.\n", what)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "Erased %s: %s, %s, %s, %s.\n", what, count(e.Customers, "customer"), count(e.Identities, "identity", "identities"),
+		count(e.Signals, "signal"), count(e.Scores, "daily score"))
+	if err == nil && e.Keys > 0 {
+		_, err = fmt.Fprintln(w, "Its data key is destroyed: no copy of an identity opens again.")
+	}
+	return err
 }

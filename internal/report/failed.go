@@ -24,21 +24,29 @@ func FailureWords(reason string) string {
 	return Printable(reason)
 }
 
-// FailedTable writes failed events as a table.
-func FailedTable(w io.Writer, failed Failed) error {
+// FailedTable writes failed events as a table; a wide one has accounts and when the events happened, too.
+func FailedTable(w io.Writer, failed Failed, wide bool) error {
 	if len(failed.Events) == 0 {
 		_, err := fmt.Fprintf(w, "No failed events in %s.\n", Printable(failed.Workspace))
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "EVENT\tTYPE\tMODE\tTRIES\tFAILED\tREASON")
+	title := "EVENT\tTYPE\tMODE\tTRIES\tFAILED\tREASON"
+	if wide {
+		title += "\tACCOUNT\tHAPPENED"
+	}
+	fmt.Fprintln(table, title)
 	for _, e := range failed.Events {
 		mode := "test"
 		if e.Livemode {
 			mode = "live"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n", Printable(e.Event), orUnknown(Printable(e.Type)), mode, e.Attempts,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s", Printable(e.Event), orUnknown(Printable(e.Type)), mode, e.Attempts,
 			Ago(e.FailedAt, failed.AsOf), FailureWords(e.Reason))
+		if wide {
+			fmt.Fprintf(table, "\t%s\t%s", orUnknown(Printable(e.Account)), Ago(e.Created, failed.AsOf))
+		}
+		fmt.Fprintln(table)
 	}
 	return table.Flush()
 }

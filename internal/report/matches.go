@@ -1,6 +1,10 @@
 package report
 
-import "time"
+import (
+	"fmt"
+	"io"
+	"time"
+)
 
 // Matches is one page of a workspace's matches, in the order of the customers' ids.
 type Matches struct {
@@ -67,4 +71,67 @@ type MatchState struct {
 	Profile    string `json:"profile,omitempty"`
 	Confidence int    `json:"confidence"`
 	Evidence   string `json:"evidence,omitempty"`
+}
+
+// evidenceWords say by what a match was found.
+var evidenceWords = map[string]string{
+	"decision": "a person's decision", "metadata": "kustiq_profile_id at Stripe", "email": "the e-mail address",
+	"email_shared": "an address that several profiles have", "domain": "the domain alone",
+}
+
+// EvidenceWords are the words for an evidence; one of a newer version stands for itself.
+func EvidenceWords(evidence string) string {
+	if words, ok := evidenceWords[evidence]; ok {
+		return words
+	}
+	return Printable(evidence)
+}
+
+// MatchTable writes matches as a table; a wide one has addresses and decisions, too.
+func MatchTable(w io.Writer, page Matches, wide bool) error {
+	if len(page.Matches) == 0 {
+		_, err := fmt.Fprintf(w, "No such matches in %s.\n", Printable(page.Workspace))
+		return err
+	}
+	title := []string{"CUSTOMER", "NAME", "STATE", "PROFILE", "CONFIDENCE", "BECAUSE OF"}
+	if wide {
+		title = append(title, "EMAIL", "PROFILE'S EMAIL", "DECIDED")
+	}
+	lines := [][]string{title}
+	for _, m := range page.Matches {
+		line := []string{
+			m.Customer, orUnknown(m.Name), m.State, orUnknown(m.Profile), fmt.Sprintf("%d %%", m.Confidence), orUnknown(EvidenceWords(m.Evidence)),
+		}
+		if wide {
+			decided := ""
+			if m.Decision != nil {
+				decided = m.Decision.Decision + " " + m.Decision.Profile + ", " + Ago(m.Decision.At, page.AsOf) + " by " + orUnknown(m.Decision.By)
+			}
+			line = append(line, orUnknown(m.Email), orUnknown(m.ProfileEmail+m.profileDomain()), orUnknown(decided))
+		}
+		for i := range line {
+			line[i] = Printable(line[i])
+		}
+		lines = append(lines, line)
+	}
+	if err := writeAligned(w, lines, make([]bool, len(title))); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s in review in %s.\n", count(page.Review, "match", "matches"), Printable(page.Workspace))
+	return err
+}
+
+func (m Match) profileDomain() string {
+	if m.ProfileDomain == "" {
+		return ""
+	}
+	return " @" + m.ProfileDomain
+}
+
+// Words say a match in short.
+func (s MatchState) Words() string {
+	if s.Profile == "" {
+		return s.State
+	}
+	return fmt.Sprintf("%s %s (%d %%, %s)", s.State, Printable(s.Profile), s.Confidence, EvidenceWords(s.Evidence))
 }

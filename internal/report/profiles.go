@@ -1,6 +1,10 @@
 package report
 
-import "time"
+import (
+	"fmt"
+	"io"
+	"time"
+)
 
 // Profiles is one page of a workspace's profiles, in the order of their ids.
 type Profiles struct {
@@ -61,4 +65,35 @@ type LineProblem struct {
 // Deleted says how many profiles were removed.
 type Deleted struct {
 	Deleted int `json:"deleted"`
+}
+
+// ProfileTable writes profiles as a table.
+func ProfileTable(w io.Writer, page Profiles) error {
+	lines := [][]string{{"PROFILE", "EMAIL", "DOMAIN"}}
+	for _, p := range page.Profiles {
+		lines = append(lines, []string{Printable(p.ID), orUnknown(Printable(p.Email)), orUnknown(Printable(p.Domain))})
+	}
+	if len(page.Profiles) > 0 {
+		if err := writeAligned(w, lines, []bool{false, false, false}); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	_, err := fmt.Fprintf(w, "%d of %s in %s.\n", len(page.Profiles), count(int(page.Total), "profile"), Printable(page.Workspace))
+	return err
+}
+
+// ImportTable writes imports as a table.
+func ImportTable(w io.Writer, list Imports) error {
+	if len(list.Imports) == 0 {
+		_, err := fmt.Fprintf(w, "No imports of profiles in %s in the last 30 days.\n", Printable(list.Workspace))
+		return err
+	}
+	lines := [][]string{{"IMPORT", "PHASE", "PROFILES", "NEW", "REPLACED", "STARTED"}}
+	for _, i := range list.Imports {
+		lines = append(lines, []string{
+			Printable(i.ID), i.Phase, fmt.Sprint(i.Profiles), fmt.Sprint(i.Added), fmt.Sprint(i.Updated), Ago(i.StartedAt, list.AsOf),
+		})
+	}
+	return writeAligned(w, lines, []bool{false, false, true, true, true, false})
 }

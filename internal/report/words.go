@@ -92,9 +92,12 @@ func Span(d time.Duration) string {
 	}
 }
 
-func count(n int, noun string) string {
-	if n == 1 {
+func count(n int, noun string, plural ...string) string {
+	switch {
+	case n == 1:
 		return "1 " + noun
+	case len(plural) > 0:
+		return fmt.Sprintf("%d %s", n, plural[0])
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
