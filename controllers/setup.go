@@ -31,6 +31,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -124,9 +125,13 @@ func addWorkspace(_ context.Context, mgr ctrl.Manager, cfg Config) error {
 	for name, region := range cfg.Regions {
 		dashboards[name], buses[name] = region.DashboardURL, region.Bus
 	}
+	reviews, err := authenticationv1.NewForConfig(mgr.GetConfig())
+	if err != nil {
+		return err
+	}
 	r, err := workspace.New(workspace.Config{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Dashboards: dashboards, Buses: buses, BusVault: cfg.BusVault,
-		OperatorNamespace: cfg.OperatorNamespace, Clock: cfg.Clock, Jitter: cfg.Jitter,
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Reviews: reviews.SelfSubjectReviews(), Dashboards: dashboards, Buses: buses, BusVault: cfg.BusVault,
+		Clock: cfg.Clock, Jitter: cfg.Jitter,
 	})
 	if err != nil {
 		return err

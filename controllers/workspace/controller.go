@@ -13,6 +13,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -44,16 +45,17 @@ type Config struct {
 	Client client.Client
 	// Reader asks the API server itself.
 	Reader client.Reader
+	// Reviews tells who the operator is. The cluster's client is not for that: it waits to see what it has created.
+	Reviews authenticationv1.SelfSubjectReviewInterface
 	// Dashboards are the public base URLs of the dashboards, without a slash at their end, by the names of the regions
 	// that this installation serves.
 	Dashboards map[string]string
 	// Buses of the regions, by name.
 	Buses map[string]*bus.Bus
 	// BusVault seals what is secret on the bus.
-	BusVault          *vault.Vault
-	OperatorNamespace string
-	Clock             clock.Clock
-	Jitter            step.Jitter
+	BusVault *vault.Vault
+	Clock    clock.Clock
+	Jitter   step.Jitter
 }
 
 // Reconciler reconciles Workspaces.
@@ -63,8 +65,8 @@ type Reconciler struct {
 
 // New makes the reconciler.
 func New(c Config) (*Reconciler, error) {
-	if c.Client == nil || c.Reader == nil || c.BusVault == nil || c.OperatorNamespace == "" || c.Clock == nil || c.Jitter == nil {
-		return nil, errors.New("workspace: client, reader, bus vault, operator namespace, clock and jitter are needed")
+	if c.Client == nil || c.Reader == nil || c.Reviews == nil || c.BusVault == nil || c.Clock == nil || c.Jitter == nil {
+		return nil, errors.New("workspace: client, reader, reviews, bus vault, clock and jitter are needed")
 	}
 	return &Reconciler{Config: c}, nil
 }

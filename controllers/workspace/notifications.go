@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
@@ -83,8 +85,12 @@ func (r *Reconciler) signingSecrets(ctx context.Context, w *v1alpha1.Workspace, 
 	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: ref.Name}, &secret)
 	switch {
 	case apierrors.IsForbidden(err):
+		subject, err := r.whoAmI(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
 		return nil, &problem{v1alpha1.ReasonSecretNotReadable, fmt.Sprintf(
-			"The operator may not read Secret %s. Grant it that: %s", ref.Name, r.grant(w))}, nil
+			"The operator may not read Secret %s. Grant it that: %s", ref.Name, grant(w, subject))}, nil
 	case apierrors.IsNotFound(err):
 		return nil, &problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("There is no Secret %s in this namespace. Create it: "+
 			"kubectl -n %s create secret generic %s --from-literal=%s=%s", ref.Name, w.Namespace, ref.Name, ref.Key, makeSecret)}, nil
@@ -111,9 +117,22 @@ func valid(secret string) bool {
 	return ok && err == nil && len(raw) >= secretLeast && len(raw) <= secretMost
 }
 
+// whoAmI is the flag by which kubectl names the operator in a role binding.
+func (r *Reconciler) whoAmI(ctx context.Context) (string, error) {
+	review, err := r.Reviews.Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("ask who the operator is: %w", err)
+	}
+	name := review.Status.UserInfo.Username
+	if account, ok := strings.CutPrefix(name, "system:serviceaccount:"); ok {
+		return "--serviceaccount=" + account, nil
+	}
+	return "--user=" + name, nil
+}
+
 // grant is the command that lets the operator read the workspace's signing secrets by name, and nothing else. It may be
 // run again after the names have changed.
-func (r *Reconciler) grant(w *v1alpha1.Workspace) string {
+func grant(w *v1alpha1.Workspace, subject string) string {
 	var names []string
 	for _, n := range w.Spec.Notifications {
 		if name := "--resource-name=" + n.SigningSecretRef.Name; !slices.Contains(names, name) {
@@ -124,8 +143,5 @@ func (r *Reconciler) grant(w *v1alpha1.Workspace) string {
 	create := "kubectl -n " + w.Namespace + " create "
 	const apply = " --dry-run=client -o yaml | kubectl apply -f -"
 	return create + "role " + role + " --verb=get --resource=secrets " + strings.Join(names, " ") + apply + "; " +
-		create + "rolebinding " + role + " --role=" + role + " --serviceaccount=" + r.OperatorNamespace + ":" + operatorAccount + apply
+		create + "rolebinding " + role + " --role=" + role + " " + subject + apply
 }
-
-// operatorAccount is the operator's ServiceAccount (config/rbac).
-const operatorAccount = "kustiq-operator"

@@ -15,9 +15,9 @@ import (
 	"github.com/kustiq/kustiq/internal/vault"
 )
 
-// judgePage bounds one transaction of judging a workspace's customers anew, so that batches of signals get their turn
-// in between.
-const judgePage = 200
+// judgePage is how many customers one transaction of judging a workspace's anew looks at, so that batches of signals get
+// their turn in between. Few of them are on the wrong side.
+const judgePage = 500
 
 // settings are what each workspace asks for, as the operator has published it. They are safe for concurrent use.
 type settings struct {
@@ -120,29 +120,31 @@ func (e *Engine) judgeWorkspace(ctx context.Context, workspace string) error {
 		return err
 	}
 	total := 0
-	for after := (store.CustomerKey{}); ; {
-		keys, err := e.judgePage(ctx, workspace, threshold, after)
-		if err != nil {
+	for after, more := (store.CustomerKey{}), true; more; {
+		var evaluated int
+		if evaluated, after, more, err = e.judgePage(ctx, workspace, threshold, after); err != nil {
 			return err
 		}
-		if len(keys) == 0 {
-			break
-		}
-		total, after = total+len(keys), keys[len(keys)-1]
+		total += evaluated
 	}
-	e.logger.Info("a changed threshold is in force", "workspace", workspace, "threshold", threshold, "looked at", total)
+	e.logger.Info("a changed threshold is in force", "workspace", workspace, "threshold", threshold, "evaluated", total)
 	return e.store.SetAtRiskThreshold(ctx, workspace, threshold)
 }
 
-func (e *Engine) judgePage(ctx context.Context, workspace string, threshold int, after store.CustomerKey) (keys []store.CustomerKey, err error) {
+// judgePage looks at the customers after one, evaluates those on the wrong side, and returns how many and the last it saw.
+func (e *Engine) judgePage(ctx context.Context, workspace string, threshold int, after store.CustomerKey) (
+	evaluated int, last store.CustomerKey, more bool, err error,
+) {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
 	err = e.store.Update(ctx, func(tx *store.Tx) error {
-		if keys, err = tx.Misjudged(ctx, workspace, threshold, after, judgePage); err != nil || len(keys) == 0 {
+		var keys []store.CustomerKey
+		if keys, last, more, err = tx.Misjudged(ctx, workspace, threshold, after, judgePage); err != nil || len(keys) == 0 {
 			return err
 		}
+		evaluated = len(keys)
 		_, err := e.rescore(ctx, tx, keys, e.clock.Now(), notify.BySettings)
 		return err
 	})
-	return keys, err
+	return evaluated, last, more, err
 }

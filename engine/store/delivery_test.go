@@ -222,11 +222,11 @@ func testThreshold(t *testing.T, f *fixture) {
 	f.update(t, func(tx *store.Tx) error {
 		found = nil
 		for after := (store.CustomerKey{}); ; {
-			keys, err := tx.Misjudged(f.ctx, "acme/prod", 55, after, 2)
-			if err != nil || len(keys) == 0 {
+			keys, last, ok, err := tx.Misjudged(f.ctx, "acme/prod", 55, after, 2)
+			if err != nil || !ok {
 				return err
 			}
-			found, after = append(found, keys...), keys[len(keys)-1]
+			found, after = append(found, keys...), last
 		}
 	})
 	g.Expect(found).To(Equal([]store.CustomerKey{customer(acmeTest, "cus_1"), customer(acme, "cus_1"), customer(acme, "cus_4")}))

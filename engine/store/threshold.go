@@ -36,21 +36,26 @@ func (s *Store) SetAtRiskThreshold(ctx context.Context, workspace string, thresh
 	return nil
 }
 
-// Misjudged returns, in order of their keys and after the given one, at most limit customers of a workspace that may be
-// on the wrong side of a threshold. Those whose signals put them at risk whatever their score are among them.
-func (t *Tx) Misjudged(ctx context.Context, workspace string, threshold int, after CustomerKey, limit int) ([]CustomerKey, error) {
-	var keys []CustomerKey
-	err := t.querier().rows(ctx, `SELECT workspace, livemode, customer FROM customers
-		WHERE workspace = ? AND (livemode, customer) > (?,?) AND tier_rank = ? AND segment <> CASE WHEN neg_score <= ? THEN 1 ELSE 0 END
-		ORDER BY livemode, customer LIMIT ?`,
-		[]any{workspace, bit(after.Livemode), after.Customer, tierRank(scoring.Normal), -threshold, limit}, func(rows *sql.Rows) error {
-			var key CustomerKey
-			err := rows.Scan(&key.Workspace, &key.Livemode, &key.Customer)
-			keys = append(keys, key)
+// Misjudged looks at so many customers of a workspace as limit says, in order of their keys and after the given one. It
+// returns those that may be on the wrong side of a threshold, and the last that it looked at; ok is false when there was
+// none. Those whose signals put them at risk whatever their score are among them.
+func (t *Tx) Misjudged(ctx context.Context, workspace string, threshold int, after CustomerKey, limit int) (
+	keys []CustomerKey, last CustomerKey, ok bool, err error,
+) {
+	err = t.querier().rows(ctx, `SELECT workspace, livemode, customer,
+			CASE WHEN tier_rank = ? AND segment <> CASE WHEN neg_score <= ? THEN 1 ELSE 0 END THEN 1 ELSE 0 END
+		FROM customers WHERE workspace = ? AND (livemode, customer) > (?,?) ORDER BY livemode, customer LIMIT ?`,
+		[]any{tierRank(scoring.Normal), -threshold, workspace, bit(after.Livemode), after.Customer, limit}, func(rows *sql.Rows) error {
+			var wrong bool
+			ok = true
+			err := rows.Scan(&last.Workspace, &last.Livemode, &last.Customer, &wrong)
+			if wrong {
+				keys = append(keys, last)
+			}
 			return err
 		})
 	if err != nil {
-		return nil, fmt.Errorf("read customers beside the threshold: %w", err)
+		return nil, last, false, fmt.Errorf("read customers beside the threshold: %w", err)
 	}
-	return keys, nil
+	return keys, last, ok, nil
 }

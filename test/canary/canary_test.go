@@ -18,8 +18,10 @@ import (
 )
 
 func TestNothingOfAPayloadIsKept(t *testing.T) {
-	d := startDev(t, "--events-per-minute", "300")
+	d := startDev(t, "--events-per-minute", "300", "--notify-allow-cidrs", "127.0.0.0/8")
+	receiver := d.listen(t)
 	t.Run("things happen", d.letThingsHappen)
+	t.Run("what a receiver is told", func(t *testing.T) { d.tellsNobodysName(t, receiver) })
 	t.Run("Stripe's answers carry what is looked for", d.answersCarryEveryKind)
 	t.Run("events that do not fit", d.spoilEvents)
 	t.Run("consents that do not fit", d.spoilConsents)

@@ -83,11 +83,12 @@ func (d *dev) do(req *http.Request) (status int, answer string) {
 }
 
 func TestTheMainJob(t *testing.T) {
-	d := &dev{Dev: devrun.Start(t, binDir, "--events-per-minute", "0"), t: t}
+	d := &dev{Dev: devrun.Start(t, binDir, "--events-per-minute", "0", "--notify-allow-cidrs", "127.0.0.0/8"), t: t}
 	t.Run("kubectl shows the resources with Ready=True", d.showsResources)
 	t.Run("the customer whose payment failed twice comes first, everywhere", d.showsTheTwiceFailedFirst)
 	t.Run("an event counts once, a forged one not at all", d.countsOnce)
 	t.Run("a dispute finds its customer", d.looksUpDisputes)
+	t.Run("a receiver is told of who is at risk and who no longer is", d.tellsReceivers)
 	t.Run("tokens lie sealed", d.sealsTokens)
 	t.Run("a replay reads the same history and moves no score", d.replays)
 	t.Run("all that has not cost Ready=True", d.showsResources)
@@ -189,7 +190,7 @@ func (d *dev) looksUpDisputes(t *testing.T) {
 	))
 }
 
-// quietCustomer is one with a low score and payments in order.
+// quietCustomer is one with a low score, payments in order, and nothing that puts it at risk all the same.
 func (d *dev) quietCustomer(t *testing.T) string {
 	t.Helper()
 	req, _ := http.NewRequest(http.MethodGet, d.Env["STRIPE_URL"]+"/_sim/accounts", nil)
@@ -203,7 +204,10 @@ func (d *dev) quietCustomer(t *testing.T) string {
 	}
 	for _, a := range accounts {
 		for _, c := range a.Customers {
-			if a.Livemode && c.Status == "active" && d.explain(c.ID).Score < 50 {
+			if !a.Livemode || c.Status != "active" {
+				continue
+			}
+			if now := d.explain(c.ID); now.Score < 50 && !now.AtRisk {
 				return c.ID
 			}
 		}
