@@ -17,6 +17,7 @@ import (
 	"github.com/kustiq/kustiq/internal/stripeapi"
 	"github.com/kustiq/kustiq/internal/stripesim"
 	"github.com/kustiq/kustiq/webhookreceiver"
+	"github.com/kustiq/kustiq/worker"
 )
 
 func (s *devStack) startBus() (err error) {
@@ -99,7 +100,7 @@ func (s *devStack) startRoles() error {
 	if err := s.runFitter(s.store); err != nil {
 		return err
 	}
-	work, err := s.newWorker(s.bus, s.kube, operatorNamespace, s.keys, s.api)
+	work, err := s.newWorker(s.bus, s.kube, operatorNamespace, s.keys, s.api, worker.DefaultShare)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func allMetrics(t *testing.T) map[string]string {
 	must(err)
 	_, err = model.New(model.Options{Store: scores, Clock: p.clock, Logger: log, Metrics: registry, Owner: "x"})
 	must(err)
-	_, err = p.newWorker(b, fake.NewClientBuilder().WithScheme(controllers.Scheme()).Build(), "ns", set, api)
+	_, err = p.newWorker(b, fake.NewClientBuilder().WithScheme(controllers.Scheme()).Build(), "ns", set, api, 0)
 	must(err)
 	// The manager is not started, so nothing speaks to this address.
 	options := controllers.ManagerOptions("ns")

@@ -57,11 +57,11 @@ func (p *process) runFitter(s *store.Store) error {
 }
 
 func (p *process) newWorker(
-	b *bus.Bus, kube client.Client, namespace string, set *keys.Set, api *stripeapi.API,
+	b *bus.Bus, kube client.Client, namespace string, set *keys.Set, api *stripeapi.API, share float64,
 ) (*worker.Worker, error) {
 	return worker.New(worker.Options{
 		Bus: b, Tokens: tokenstore.New(kube, namespace, set.Tokens), API: api,
-		Clock: p.clock, Logger: p.log, Metrics: p.metrics,
+		Clock: p.clock, Logger: p.log, Metrics: p.metrics, Share: share,
 	})
 }
 

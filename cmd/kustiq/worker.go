@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kustiq/kustiq/internal/keys"
+	"github.com/kustiq/kustiq/worker"
 )
 
 func newWorkerCommand() *cobra.Command {
@@ -11,6 +12,7 @@ func newWorkerCommand() *cobra.Command {
 	var onBus busFlags
 	var cluster clusterFlags
 	var keysDir, stripeURL string
+	var share float64
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run the worker, which reads history from Stripe",
@@ -25,18 +27,20 @@ or from within a pod. Of the keysets it needs tokens.` + environmentHelp,
 			if err := onBus.check(); err != nil {
 				return err
 			}
-			return runRole(cmd, flags, newMetrics(), func(r *role) error { return r.startWorker(onBus, cluster, keysDir, stripeURL) })
+			return runRole(cmd, flags, newMetrics(), func(r *role) error { return r.startWorker(onBus, cluster, keysDir, stripeURL, share) })
 		},
 	}
 	onBus.add(cmd)
 	cluster.add(cmd.Flags())
 	addClusterKeysDir(cmd, &keysDir)
 	addStripeURL(cmd, &stripeURL)
+	cmd.Flags().Float64Var(&share, "stripe-share", worker.DefaultShare,
+		"how much of the request rate that Stripe allows an account is used while its history is read, from 0.04 to 0.96; the same for all workers of a region")
 	flags.add(cmd)
 	return cmd
 }
 
-func (r *role) startWorker(onBus busFlags, cluster clusterFlags, keysDir, stripeURL string) error {
+func (r *role) startWorker(onBus busFlags, cluster clusterFlags, keysDir, stripeURL string, share float64) error {
 	kube, _, err := cluster.connect()
 	if err != nil {
 		return err
@@ -53,7 +57,7 @@ func (r *role) startWorker(onBus busFlags, cluster clusterFlags, keysDir, stripe
 	if err != nil {
 		return err
 	}
-	work, err := r.newWorker(b, kube, cluster.namespace, set, api)
+	work, err := r.newWorker(b, kube, cluster.namespace, set, api, share)
 	if err != nil {
 		return err
 	}
