@@ -64,8 +64,12 @@ control-plane: build ## Find, download or build etcd, kube-apiserver and kubectl
 browser: ## Fetch Chromium and axe-core for the browser tests where that is possible
 	@hack/browser.sh
 
+.PHONY: postgres
+postgres: ## Install PostgreSQL for the tests where there is no server and that is possible
+	@hack/postgres.sh
+
 .PHONY: test
-test: build browser ## Run every test: unit, real API server, receiver to score, the whole slice
+test: build browser postgres ## Run every test: unit, real API server, receiver to score, the whole slice
 	@assets="$$($(BIN)/kustiq control-plane)"; \
 	KUBEBUILDER_ASSETS="$$assets" KUSTIQ_BIN=$(BIN) $(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg \
 	  --packages '$(PACKAGES)' -- $(TEST_FLAGS)
