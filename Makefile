@@ -15,7 +15,7 @@ ARGS       ?=
 PACKAGES   ?= ./...
 TEST_FLAGS ?= -count=1 -timeout=30m
 FUZZ_TIME  ?= 30s
-GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml config/workloads charts/kustiq/files dashboard/assets
+GENERATED  := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml config/workloads charts/kustiq/files docs/reference dashboard/assets
 # Of make image: the image's name without its tag, where it goes, and for which machines.
 IMAGE           ?= ghcr.io/kustiq/kustiq
 DIST            ?= $(CURDIR)/dist
@@ -108,10 +108,11 @@ lint: ## Run the linter, import rules included
 
 ##@ Change
 .PHONY: generate
-generate: ## Write deepcopy functions, CRDs and RBAC from the Go types and markers, and the manifests from the chart
+generate: ## Write deepcopy functions, CRDs and RBAC from the Go types, the API reference, and the manifests from the chart
 	@$(TOOL) controller-gen object paths=./api/...
 	@$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	@$(TOOL) controller-gen rbac:roleName=kustiq-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	@$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api --config=hack/reference/config.yaml --renderer=markdown --output-path=docs/reference/api.md
 	@cp config/crd/bases/*.yaml charts/kustiq/files/crds/
 	@for file in role role_bindings dashboard tenant_roles; do if [ -f config/rbac/$$file.yaml ]; then cp config/rbac/$$file.yaml charts/kustiq/files/rbac/; fi; done
 	@$(HELM) template kustiq charts/kustiq -n kustiq-system --kube-version $(KUBERNETES) --set crds.install=false \
