@@ -327,6 +327,7 @@ spec:
   - {name: {{ .metrics }}, containerPort: {{ .port }}}
   {{- include "kustiq.container" (dict "root" .root "values" .r.dashboard "metrics" .metrics) | nindent 2 }}
   volumeMounts:
+  - {name: tmp, mountPath: /tmp}
   - {name: keys, mountPath: /etc/kustiq/keys, readOnly: true}
   - {name: bus-token, mountPath: /etc/kustiq/bus, readOnly: true}
   - {{ include "kustiq.storeMount" .r }}
