@@ -6,7 +6,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH VERSION=dev
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -tags image \
       -ldflags "-s -w -X github.com/kustiq/kustiq/internal/version.Version=$VERSION" -o /kustiq ./cmd/kustiq
 RUN mkdir -m 1777 /scratch
 

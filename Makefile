@@ -49,7 +49,7 @@ image: tools-present ## Write container images for IMAGE_PLATFORMS into DIST, wi
 	@binaries=""; \
 	for platform in $(IMAGE_PLATFORMS); do \
 	  echo "building kustiq for $$platform"; \
-	  GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -v -trimpath -ldflags '$(LDFLAGS)' -o $(DIST)/bin/$$platform/kustiq ./cmd/kustiq 2>&1 | $(COUNTED); \
+	  GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -v -trimpath -tags image -ldflags '$(LDFLAGS)' -o $(DIST)/bin/$$platform/kustiq ./cmd/kustiq 2>&1 | $(COUNTED); \
 	  binaries="$$binaries $$platform=$(DIST)/bin/$$platform/kustiq"; \
 	done; \
 	go run -C hack/image . -repository '$(IMAGE)' -version '$(VERSION)' -out $(DIST) \

@@ -16,6 +16,9 @@ import (
 	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
+// operatorNamespace is the operator's unless told otherwise.
+const operatorNamespace = "kustiq-system"
+
 // clusterFlags say which cluster a command works with, and where in it.
 type clusterFlags struct{ namespace string }
 

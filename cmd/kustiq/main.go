@@ -33,7 +33,8 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDevCommand(), newControlPlaneCommand(), newClassifyCommand(), newScoreCommand(), newEvalCommand(), newKeysCommand())
+	root.AddCommand(developmentCommands()...)
+	root.AddCommand(newClassifyCommand(), newScoreCommand(), newEvalCommand(), newKeysCommand())
 	root.AddCommand(newBusCommand(), newReceiverCommand(), newEngineCommand(), newWorkerCommand(), newOperatorCommand(), newDashboardCommand())
 	return root
 }

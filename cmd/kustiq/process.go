@@ -108,3 +108,15 @@ func listenOn(flag, addr string) (net.Listener, error) {
 }
 
 func baseURL(l net.Listener) string { return "http://" + l.Addr().String() }
+
+// onLoopback refuses an address that other machines reach.
+func onLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host == "localhost" || (ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return fmt.Errorf("%s is not a loopback address, and kustiq dev signs everybody in", addr)
+}

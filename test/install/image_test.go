@@ -217,7 +217,7 @@ func TestTheBinaryDoesNotDependOnItsFolder(t *testing.T) {
 	var builds [2][]byte
 	for i, dir := range []string{root, elsewhere} {
 		path := filepath.Join(t.TempDir(), "kustiq")
-		output(t, dir, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", path, "./cmd/kustiq")
+		output(t, dir, "go", "build", "-trimpath", "-tags", "image", "-buildvcs=false", "-ldflags", "-s -w", "-o", path, "./cmd/kustiq")
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
