@@ -22,7 +22,7 @@ type shell struct {
 
 func (s shell) run(stdin, name string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(s.t.Context(), name, args...)
+	cmd := exec.Command(name, args...) // not with the test's context: it is also for after the end
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, &stderr)
