@@ -107,6 +107,17 @@ var _ = Describe("a Workspace's settings", func() {
 		Expect(k8s.Update(ctx, &secret)).To(Succeed())
 		s.again(ctx)
 		Expect(s.notifications(ctx, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid)).NotTo(ContainSubstring("hunter2"))
+
+		secret.Data["secret"] = []byte(hookSecret + " " + hookSecret)
+		Expect(k8s.Update(ctx, &secret)).To(Succeed())
+		s.workspace = patched(ctx, s.workspace, func(w *v1alpha1.Workspace) {
+			with := w.Spec.Notifications[0]
+			with.URL = "https://user:word@hooks.example/"
+			w.Spec.Notifications = append(w.Spec.Notifications, with)
+		})
+		message = s.notifications(ctx, metav1.ConditionFalse, v1alpha1.ReasonURLInvalid)
+		Expect(message).To(And(HavePrefix("1 of 2 receivers"), ContainSubstring("Number 2"), Not(ContainSubstring("word"))))
+		Expect(s.opened(ctx)).To(HaveField("Secrets", HaveLen(2)), "the first is told all the same")
 	})
 })
 

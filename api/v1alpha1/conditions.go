@@ -159,6 +159,8 @@ const (
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonSecretInvalid surfaces when a signing secret is none of the Standard Webhooks kind.
 	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonURLInvalid surfaces when a receiver's URL names no host, or a user.
+	ReasonURLInvalid = "URLInvalid"
 )
 
 // Reconciling is present only while it is true, as kstatus expects.

@@ -42,28 +42,16 @@ type problem struct{ reason, message string }
 func (r *Reconciler) notify(ctx context.Context, w *v1alpha1.Workspace, c *kube.Conditions) ([]target, error) {
 	var targets []target
 	var first *problem
-	for _, n := range w.Spec.Notifications {
-		secrets, found, err := r.signingSecrets(ctx, w, n.SigningSecretRef)
-		if err != nil {
+	for i, n := range w.Spec.Notifications {
+		t, found, err := r.target(ctx, w, n)
+		switch {
+		case err != nil:
 			return nil, err
+		case found == nil:
+			targets = append(targets, t)
+		case first == nil:
+			first = &problem{found.reason, fmt.Sprintf("Number %d: %s", i+1, found.message)}
 		}
-		if found != nil {
-			if first == nil {
-				first = found
-			}
-			continue
-		}
-		at, err := url.Parse(n.URL)
-		if err != nil || at.Host == "" {
-			first = &problem{v1alpha1.ReasonSecretInvalid, "A url of notifications cannot be read: give an absolute https URL."}
-			continue
-		}
-		t := target{host: at.Host, secret: bus.ReceiverSecret{URL: n.URL, Secrets: secrets}}
-		for _, eventType := range n.EventTypes {
-			t.eventTypes = append(t.eventTypes, string(eventType))
-		}
-		slices.Sort(t.eventTypes)
-		targets = append(targets, t)
 	}
 	switch {
 	case first != nil:
@@ -76,6 +64,25 @@ func (r *Reconciler) notify(ctx context.Context, w *v1alpha1.Workspace, c *kube.
 			"Receivers that are told of churn events: %d.", len(targets)))
 	}
 	return targets, nil
+}
+
+// target finds out how a receiver is reached; the problem says why it cannot be.
+func (r *Reconciler) target(ctx context.Context, w *v1alpha1.Workspace, n v1alpha1.Notification) (target, *problem, error) {
+	at, err := url.Parse(n.URL)
+	if err != nil || at.Hostname() == "" || at.User != nil {
+		// The URL is not repeated: it may hold a secret.
+		return target{}, &problem{v1alpha1.ReasonURLInvalid, "The url names no host, or a user. Give one like https://hooks.example.com/churn."}, nil
+	}
+	secrets, found, err := r.signingSecrets(ctx, w, n.SigningSecretRef)
+	if err != nil || found != nil {
+		return target{}, found, err
+	}
+	t := target{host: at.Host, secret: bus.ReceiverSecret{URL: n.URL, Secrets: secrets}}
+	for _, eventType := range n.EventTypes {
+		t.eventTypes = append(t.eventTypes, string(eventType))
+	}
+	slices.Sort(t.eventTypes)
+	return t, nil, nil
 }
 
 // signingSecrets reads what a receiver's events are signed with. It asks the API server each time, since the operator may
