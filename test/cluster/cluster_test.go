@@ -72,10 +72,10 @@ func TestCluster(t *testing.T) {
 	if os.Getenv("KUSTIQ_CLUSTER") == "" {
 		t.Skip("KUSTIQ_CLUSTER is not set: make e2e runs this on the cluster of the current KUBECONFIG")
 	}
-	s := &story{WithT: NewWithT(t), t: t, shell: shell{t: t, helm: given(t, "KUSTIQ_HELM")}}
-	s.browser = newBrowser(t, s.shell)
 	SetDefaultEventuallyTimeout(patience)
 	SetDefaultEventuallyPollingInterval(500 * time.Millisecond)
+	s := &story{WithT: NewWithT(t), t: t, shell: shell{t: t, helm: given(t, "KUSTIQ_HELM")}}
+	s.browser = newBrowser(t, s.shell)
 	t.Cleanup(s.say)
 	for _, chapter := range []struct {
 		name string
@@ -351,11 +351,13 @@ func (s *story) operatorIsSmall() {
 	s.Expect(bytes).To(BeNumerically("<", 100<<20))
 }
 
-// pods are those of the release.
+// pods are those of the release that are to stay.
 func (s *story) pods() []corev1.Pod {
 	var list corev1.PodList
 	s.Expect(s.get(&list, "pods", "-n", namespace, "-l", "app.kubernetes.io/instance=kustiq")).To(Succeed())
-	return list.Items
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
+		return p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+	})
 }
 
 // killEachPod ends every pod at once and without notice, one after another, while events come in.
@@ -366,7 +368,7 @@ func (s *story) killEachPod() {
 		s.fail(1)
 		s.Eventually(func() error {
 			for _, p := range s.pods() {
-				if p.DeletionTimestamp == nil && !slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+				if !slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 					return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 				}) {
 					return fmt.Errorf("%s is not ready", p.Name)
