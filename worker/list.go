@@ -177,5 +177,5 @@ func (r *run) target(l *list) int {
 	}
 	f := r.budget.frames
 	share := min(1, float64(f.most)/float64(max(active, 1)))
-	return min(int(1.2*share*float64(l.roundTrip)/float64(f.length))+horizon, inFlight)
+	return min(int(1.3*share*float64(l.roundTrip)/float64(f.length))+horizon+2, inFlight)
 }
