@@ -45,7 +45,7 @@ func newBrowser(t *testing.T, s shell) *browser {
 			in, _, _ := strings.Cut(rest, ".")
 			return s.forward(ctx, in, "service/"+name, port)
 		},
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the test made the certificate itself
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // the test made the certificate itself
 		DisableKeepAlives: true,
 	}
 	b.Client = &http.Client{Jar: jar, Transport: ingress{transport}}
