@@ -145,7 +145,7 @@ func (p *plugin) checkResources(ctx context.Context, d *diagnosis, s scope) ([]v
 		d.add("StripeConnections", broken, "cannot be listed: "+err.Error(), "Ask for the right to list them.")
 		return workspaces.Items, nil
 	}
-	found := fmt.Sprintf("%d Workspaces and %d StripeConnections in %s", len(workspaces.Items), len(connections.Items), where)
+	found := fmt.Sprintf("Workspaces: %d, StripeConnections: %d in %s", len(workspaces.Items), len(connections.Items), where)
 	if len(workspaces.Items) == 0 {
 		d.add("resources", warning, found, "Choose another namespace with -n, look everywhere with -A, or apply config/samples.")
 	} else {

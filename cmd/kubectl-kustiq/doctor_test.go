@@ -78,7 +78,7 @@ func TestDoctorOnARealAPIServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(kube.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}}))
-	expect(false, "ok       clock", "0 Workspaces and 0 StripeConnections in namespace ns", "enough for every command in ns")
+	expect(false, "ok       clock", "Workspaces: 0, StripeConnections: 0 in namespace ns", "enough for every command in ns")
 
 	url, _ := api(t)
 	receiver := httptest.NewServer(http.NotFoundHandler())

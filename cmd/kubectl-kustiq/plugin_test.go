@@ -33,6 +33,8 @@ func api(t *testing.T) (url string, asked *[]string) {
 			body = report.Detail{Workspace: "ns/acme", Row: row, Eta: 0.1, Terms: []report.Term{{Label: "Usual risk", LogOdds: 0.1, Points: 1.4427, Basis: "data"}}}
 		}
 		switch {
+		case strings.HasSuffix(r.URL.Path, "/counts"):
+			body = report.Counts{Workspace: "ns/acme", Customers: 7, AtRisk: 2}
 		case strings.HasSuffix(r.URL.Path, "/failed"):
 			body = report.Failed{Workspace: "ns/acme", AsOf: time.Unix(7200, 0), Events: []report.FailedEvent{
 				{Event: "evt_1", Type: "charge.dispute.created", Livemode: true, Reason: "unattributed", Attempts: 1, FailedAt: time.Unix(0, 0)}}}
