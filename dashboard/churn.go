@@ -18,6 +18,9 @@ import (
 // pageSize of the churn page.
 const pageSize = 50
 
+// emptyRefresh is how often a page without customers looks whether there are some, in seconds.
+const emptyRefresh = 5
+
 // trendDays is how far the page's charts go back.
 const trendDays = 90
 
@@ -77,7 +80,11 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, selectionOf(r, workspace).Page(""), http.StatusSeeOther)
 		return
 	}
-	if err == nil && partOnly(r) {
+	if err == nil && partOnly(r) && r.Header.Get("HX-Target") == "main" && view.Segment.Counts.Customers > 0 {
+		w.Header().Set("HX-Refresh", "true") // the first customers have come, and with them a page of another kind
+		return
+	}
+	if err == nil && partOnly(r) && r.Header.Get("HX-Target") == "segment" {
 		w.Header().Set("HX-Push-Url", view.Segment.Here())
 		if r.Header.Get("HX-Trigger") == "segment" {
 			w.Header().Set("HX-Push-Url", "false") // it came by itself
@@ -93,6 +100,9 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		d.failure(w, r, "read scores", err)
 		return
+	}
+	if view.Segment.Counts.Customers == 0 {
+		view.Refresh = emptyRefresh
 	}
 	d.render(w, r, http.StatusOK, "churn.html", view)
 }
@@ -111,7 +121,7 @@ func (d *Dashboard) segment(r *http.Request, workspace string, trend store.Trend
 	return view, err
 }
 
-// partOnly says that htmx asks for a part of the page, and not for all of it to go back in history.
+// partOnly says that htmx asks, for a part of the page that is there, and not for all of it to go back in history.
 func partOnly(r *http.Request) bool {
 	return r.Header.Get("HX-Request") == "true" && r.Header.Get("HX-History-Restore-Request") != "true"
 }

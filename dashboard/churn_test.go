@@ -30,7 +30,7 @@ func (d *desk) ask(target string, headers ...string) *http.Response {
 func TestThePartThatChangesComesAlone(t *testing.T) {
 	d := open(t)
 	const page = "/dashboard/churn?workspace=ns/acme&tier=Critical"
-	chosen := d.ask(page, "HX-Request", "true")
+	chosen := d.ask(page, "HX-Request", "true", "HX-Target", "segment")
 	part := text(t, chosen)
 	if strings.Contains(part, "<html") || !strings.HasPrefix(part, `<div id="segment"`) || !strings.Contains(part, "cus_1") {
 		t.Errorf("not the part alone:\n%s", part)
@@ -38,8 +38,11 @@ func TestThePartThatChangesComesAlone(t *testing.T) {
 	if got := chosen.Header.Get("HX-Push-Url"); got != "/dashboard/churn?tier=Critical&workspace=ns%2Facme" {
 		t.Errorf("a choice has the address %q", got)
 	}
-	if got := d.ask(page, "HX-Request", "true", "HX-Trigger", "segment").Header.Get("HX-Push-Url"); got != "false" {
+	if got := d.ask(page, "HX-Request", "true", "HX-Target", "segment", "HX-Trigger", "segment").Header.Get("HX-Push-Url"); got != "false" {
 		t.Errorf("an update by itself changes the address to %q", got)
+	}
+	if came := d.ask(page, "HX-Request", "true", "HX-Target", "main"); came.Header.Get("HX-Refresh") != "true" {
+		t.Error("a page that waited for customers is not loaded anew when they have come")
 	}
 	if whole := text(t, d.ask(page, "HX-Request", "true", "HX-History-Restore-Request", "true")); !strings.Contains(whole, "<html") {
 		t.Error("going back shows half a page")

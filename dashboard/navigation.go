@@ -19,9 +19,9 @@ var sections = []struct {
 	path    string
 }{
 	{sectionChurn, "Customers at risk", "/dashboard/churn"},
-	{sectionModel, "Model", "/dashboard/model"},
 	{sectionIntegrations, "Integrations", "/dashboard/integrations"},
 	{sectionSettings, "Settings", regionPath},
+	{sectionModel, "Model", "/dashboard/model"},
 }
 
 // link is one entry of the navigation on a page.

@@ -50,9 +50,7 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	if err != nil {
 		return err
 	}
-	if page.Total, page.More, err = where.count(ctx, db); err != nil {
-		return fmt.Errorf("count: %w", err)
-	}
+	all := *where // without the cursor
 	if q.After != "" {
 		c, err := decodeCursor(q.After, w.scope.Livemode, where.name)
 		if err != nil {
@@ -83,8 +81,18 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 		}
 		return nil
 	})
-	if err != nil || !more {
+	if err != nil {
 		return err
+	}
+	if !more && q.After == "" {
+		page.Total = len(page.Rows) // what is rare has been looked for in the whole index, and once is enough
+		return nil
+	}
+	if page.Total, page.More, err = all.count(ctx, db); err != nil {
+		return fmt.Errorf("count: %w", err)
+	}
+	if !more {
+		return nil
 	}
 	last.Livemode, last.Query = w.scope.Livemode, where.name
 	page.Next, err = last.encode()

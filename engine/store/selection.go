@@ -85,7 +85,7 @@ func (s *Store) search(w workspaceRow, text string, where *selection) error {
 }
 
 // CountedTo is how far what a filter selects is counted: who filters hundreds of thousands wants fewer, not their number.
-const CountedTo = 10_000
+const CountedTo = 1_000
 
 // count counts what is selected, a filter's selection up to CountedTo; more says that there are more. Without filters but
 // a tier the running sums have it, since counting a segment of hundreds of thousands takes longer than reading its first page.

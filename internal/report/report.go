@@ -13,7 +13,7 @@ type AtRisk struct {
 	AsOf time.Time `json:"as_of"`
 	// Livemode is false as long as the workspace has only ever received test data, which is then shown.
 	Livemode bool `json:"livemode"`
-	// Total counts all customers of the selection, not only those on this page. With filters it ends at 10,000, and More
+	// Total counts all customers of the selection, not only those on this page. With filters it ends at 1,000, and More
 	// says that there are more.
 	Total int  `json:"total"`
 	More  bool `json:"more,omitempty"`

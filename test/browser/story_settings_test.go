@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -28,13 +27,7 @@ func (s *story) imports() {
 
 // reviews says of a customer which profile they are.
 func (s *story) reviews() {
-	for {
-		s.visit(s.page("/dashboard/integrations/matches" + storyWorkspace + "&state=unmatched"))
-		if value[bool](s.window, `document.querySelector(".matches tbody tr") !== null`) {
-			break
-		}
-		time.Sleep(200 * time.Millisecond) // the engine matches everybody after an import
-	}
+	s.visitUntil("/dashboard/integrations/matches"+storyWorkspace+"&state=unmatched", `document.querySelector(".matches tbody tr") !== null`)
 	s.click(`.matches tbody tr:first-child summary`)
 	s.fill(`.matches tbody tr:first-child input[name="profile"]`, "crm-1")
 	s.click(`.matches tbody tr:first-child details button`)
@@ -53,7 +46,7 @@ func (s *story) operates() {
 	s.click(`form[action$="/connections/stripe-live/replay"] button`)
 	s.untilText("A replay has been created")
 	s.until(`[...document.querySelectorAll("#status-stripe-live .backfill")].some((b) => b.innerText.includes("replay") && b.innerText.includes("Succeeded"))`)
-	s.shoot("story-integrations", true)
+	s.looksAt("integrations")
 }
 
 // disconnects gives the account back, and finds that scores stay.
@@ -79,7 +72,7 @@ func (s *story) erases() {
 	for _, want := range []string{"disconnect", "erase", "match.reassign", "replay", "rotate-secret", "profiles.import"} {
 		s.until(`[...document.querySelectorAll("table th[scope=row]")].some((e) => e.innerText.startsWith(` + strconv.Quote(want) + `))`)
 	}
-	s.shoot("story-erased", true)
+	s.looksAt("erased")
 	s.visit(s.page("/dashboard/churn" + storyWorkspace))
 	s.until(`document.querySelector("[data-row]") === null`)
 }

@@ -1,15 +1,21 @@
 package browser
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/chromedp"
+
+	"github.com/kustiq/kustiq/internal/report"
 	"github.com/kustiq/kustiq/internal/stripesim"
 	"github.com/kustiq/kustiq/test/devrun"
 )
@@ -32,6 +38,10 @@ type story struct {
 	dev *devrun.Dev
 	// victim is the customer to whom things happen.
 	victim stripesim.CustomerSummary
+	// began is when the chapter did.
+	began time.Time
+	// axe is what looks at the accessibility of each page; empty where it could not be fetched.
+	axe string
 }
 
 func (s *story) page(path string) string { return s.dev.Env["DASHBOARD_URL"] + path }
@@ -41,7 +51,7 @@ func (s *story) chapter(t *testing.T, name string, tell func()) {
 	t.Helper()
 	whole := s.t
 	ok := t.Run(name, func(t *testing.T) {
-		s.t = t
+		s.t, s.began = t, time.Now()
 		tell()
 	})
 	s.t = whole
@@ -50,9 +60,26 @@ func (s *story) chapter(t *testing.T, name string, tell func()) {
 	}
 }
 
+// looksAt takes a picture of the page as it stands in the story, and has axe look at it, wide and narrow, light and dark.
+func (s *story) looksAt(name string) {
+	s.t.Helper()
+	for _, l := range looks {
+		s.do(as(l))
+		s.shoot("story-"+name+"-"+l.String(), false)
+		if s.axe != "" {
+			s.isAccessible(s.axe)
+		}
+		s.fitsItsWindow()
+	}
+	s.do(as(looks[0]))
+}
+
 func TestTheStory(t *testing.T) {
 	w := newWindow(t)
 	s := &story{window: w, dev: devrun.Start(t, binDir, "--scenario", "empty", "--events-per-minute", "0", "--customers", "60")}
+	if axe, err := os.ReadFile(axeFile); err == nil {
+		s.axe = string(axe)
+	}
 	w.do(as(look{1280, 900, false}))
 	s.chapter(t, "without a workspace the page says what to do", s.beginsEmpty)
 	s.chapter(t, "connecting through Stripe's consent page", s.connects)
@@ -63,7 +90,9 @@ func TestTheStory(t *testing.T) {
 	s.chapter(t, "the whole selection as a file", s.exports)
 	s.chapter(t, "profiles are imported from a file", s.imports)
 	s.chapter(t, "a match is decided on", s.reviews)
+	s.chapter(t, "a match that is not sure enough is approved", s.approves)
 	s.chapter(t, "the secret is rotated and history read again", s.operates)
+	s.chapter(t, "a model is asked for", s.fits)
 	s.chapter(t, "the account is disconnected, and scores stay", s.disconnects)
 	s.chapter(t, "what is kept is erased, and the log says who did what", s.erases)
 }
@@ -86,12 +115,11 @@ func (s *story) connects() {
 	s.shoot("story-consent", false)
 	s.click(`button[value="connect"]`)
 	s.until(`document.querySelector("h1")?.innerText === "Connected"`)
-	s.shoot("story-connected", false)
+	s.looksAt("connected")
 }
 
 func (s *story) fills() {
 	s.visit(s.page("/dashboard/churn"))
-	s.until(`document.querySelector("#figures") !== null || (document.querySelector(".empty a.button")?.click(), false)`)
 	s.until(`document.querySelector("[data-live-state=live]") !== null`)
 	s.dev.Kubectl("wait", "--for=condition=BackfillComplete", "strc/stripe-live", "-n", "kustiq-demo", "--timeout=120s")
 }
@@ -109,7 +137,7 @@ func (s *story) moves() {
 		s.t.Error("the page was loaded anew")
 	}
 	s.until(`document.querySelector("[data-live-news]").textContent.includes(` + strconv.Quote(s.victim.Name) + `)`) // for screen readers
-	s.shoot("story-moved", false)
+	s.looksAt("moved")
 }
 
 func (s *story) explains() {
@@ -118,7 +146,7 @@ func (s *story) explains() {
 	s.untilText("2 failed payments")
 	s.untilText("If the open invoice is paid now")
 	s.untilText("Stripe event")
-	s.shoot("story-why", false)
+	s.looksAt("why")
 }
 
 func (s *story) filters() {
@@ -143,9 +171,71 @@ func (s *story) filters() {
 func (s *story) exports() {
 	address := value[string](s.window, `document.querySelector("a[download]").href`)
 	status, text := s.get(http.MethodGet, address)
-	if status != http.StatusOK || !strings.HasPrefix(text, "rank,customer,name") || !strings.Contains(text, "\n1,"+s.victim.ID+",") {
-		s.t.Errorf("%d\n%.300s", status, text)
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil || status != http.StatusOK || len(rows) < 2 || rows[1][1] != s.victim.ID {
+		s.t.Fatalf("%d %v\n%.300s", status, err, text)
 	}
+}
+
+// approves brings the profile of the victim's company, whose domain alone is no sure match, and says that it is the one.
+func (s *story) approves() {
+	file := filepath.Join(s.t.TempDir(), "profiles.csv")
+	if err := os.WriteFile(file, []byte("profile_id,email,domain\ncompany-7,,"+s.domainOfVictim()+"\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.visit(s.page("/dashboard/settings/data"))
+	s.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
+	s.click(`form[enctype] button`)
+	s.untilText("1 profiles, 1 new, 0 updated")
+	row := `[...document.querySelectorAll(".matches tbody tr")].find((r) => r.innerText.includes(` + strconv.Quote(s.victim.ID) + `))`
+	s.visitUntil("/dashboard/integrations/matches?state=review", row+` !== undefined`)
+	s.looksAt("matches")
+	value[bool](s.window, row+`.querySelector("button[value=approve]").click() === undefined`)
+	s.until(`document.querySelector(".notice.good") !== null`)
+	s.visitUntil("/dashboard/integrations/matches?state=matched", row+` !== undefined`)
+	s.visitUntil("/dashboard/churn/customers/"+s.victim.ID, `document.body.innerText.includes("Matched with company-7")`)
+}
+
+// domainOfVictim is that of the victim's e-mail address, which the table of matches shows.
+func (s *story) domainOfVictim() string {
+	s.t.Helper()
+	_, text := s.get(http.MethodGet, s.page("/api/v1/workspaces/kustiq-demo/acme/matches?limit=200"))
+	var page report.Matches
+	if err := json.Unmarshal([]byte(text), &page); err != nil {
+		s.t.Fatal(err, text)
+	}
+	for _, m := range page.Matches {
+		if _, domain, ok := strings.Cut(m.Email, "@"); ok && m.Customer == s.victim.ID {
+			return domain
+		}
+	}
+	s.t.Fatalf("the victim is not among the matches: %s", text)
+	return ""
+}
+
+// visitUntil opens a page that does not change by itself again and again.
+func (s *story) visitUntil(path, expression string) {
+	s.t.Helper()
+	for s.visit(s.page(path)); !value[bool](s.window, expression); s.visit(s.page(path)) {
+		s.patient()
+	}
+}
+
+// patient fails when a chapter takes too long.
+func (s *story) patient() {
+	s.t.Helper()
+	if time.Since(s.began) > 2*patience {
+		s.fail("this takes too long")
+	}
+}
+
+func (s *story) fits() {
+	s.visit(s.page("/dashboard/model"))
+	s.click(`form[action$="/fit"] button`)
+	s.until(`document.querySelector("#versions, [aria-labelledby=test]") !== null`)
+	s.looksAt("model")
+	s.visit(s.page("/dashboard/settings/region"))
+	s.looksAt("region")
 }
 
 // choose takes an option of a select.

@@ -5,6 +5,7 @@ package churnpage_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +71,7 @@ func BenchmarkChurnPage(b *testing.B) {
 func measure(b *testing.B, dsn string) {
 	w := newWorld(b, dsn)
 	w.fill()
+	w.tidy(dsn)
 	deep := w.deep()
 	for _, page := range []struct {
 		name  string
@@ -143,6 +146,18 @@ func (w *world) must(err error) {
 	if err != nil {
 		w.b.Fatal(err)
 	}
+}
+
+// tidy does what autovacuum does some time after so many customers have come.
+func (w *world) tidy(dsn string) {
+	if !strings.HasPrefix(dsn, "postgres") {
+		return
+	}
+	db, err := sql.Open("pgx", dsn)
+	w.must(err)
+	defer func() { _ = db.Close() }()
+	_, err = db.ExecContext(w.b.Context(), `VACUUM (ANALYZE) customers`)
+	w.must(err)
 }
 
 // fill stores customers of which every fifth is at risk.
@@ -221,6 +236,7 @@ func (w *world) ask(query url.Values, part bool) []time.Duration {
 		w.must(err)
 		if part {
 			req.Header.Set("HX-Request", "true")
+			req.Header.Set("HX-Target", "segment")
 		}
 		began := time.Now()
 		resp, err := http.DefaultClient.Do(req)
