@@ -179,6 +179,7 @@ func TestSettingsComeBeforeSignals(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
 	g.Eventually(func() int { return b.settings.of(workspace).AtRiskThreshold }).Should(Equal(70))
+	g.Eventually(board.watched).Should(BeTrue())
 	g.Expect(board.Delete(b.ctx, workspace)).To(Succeed())
 	g.Eventually(func() bus.Settings { return b.settings.of(workspace) }).Should(Equal(bus.Settings{AtRiskThreshold: 60}))
 	cancel()

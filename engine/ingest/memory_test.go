@@ -31,6 +31,13 @@ func (m *memory[T]) setAway(away bool) {
 	m.away = away
 }
 
+// watched says that somebody hears of changes.
+func (m *memory[T]) watched() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.watchers) > 0
+}
+
 func (m *memory[T]) Get(_ context.Context, key string) (value T, revision uint64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

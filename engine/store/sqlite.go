@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -52,7 +53,7 @@ func (d sqliteDialect) open(ctx context.Context) (writer, reader *sql.DB, err er
 		return nil, nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	if err := writer.PingContext(ctx); err != nil {
+	if err := firstPing(ctx, writer); err != nil {
 		return nil, nil, errors.Join(err, writer.Close())
 	}
 	if reader, err = sql.Open("sqlite", d.uri(true)); err != nil {
@@ -61,6 +62,29 @@ func (d sqliteDialect) open(ctx context.Context) (writer, reader *sql.DB, err er
 	reader.SetMaxOpenConns(sqliteReaders)
 	reader.SetMaxIdleConns(sqliteReaders)
 	return writer, reader, nil
+}
+
+const (
+	firstPings    = 200
+	firstPingRest = 10 * time.Millisecond
+)
+
+// firstPing turns a new file's write-ahead log on. Of several processes that do so at once one succeeds, and SQLite refuses
+// the others without regard to busy_timeout. It is a lock of the machine that is waited for, so by the machine's clock.
+func firstPing(ctx context.Context, writer *sql.DB) error {
+	for try := 1; ; try++ {
+		err := writer.PingContext(ctx)
+		if sqliteCode(err) != sqlite3.SQLITE_BUSY || try == firstPings {
+			return err
+		}
+		rested := make(chan struct{})
+		time.AfterFunc(firstPingRest, func() { close(rested) })
+		select {
+		case <-rested:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // uri sets what each connection needs. synchronous=FULL makes every commit reach the disk, because the bus forgets a
