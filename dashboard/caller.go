@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -59,7 +60,7 @@ func (d *Dashboard) caller(w http.ResponseWriter, r *http.Request) (c caller, er
 	}
 	c.session = d.session(r)
 	if d.LocalUser == "" {
-		c.user, err = d.whose(r.Context(), c.session)
+		c.user, err = d.whose(r.Context(), c.session, !byItself(r))
 		return c, err
 	}
 	c.user = access.User{Name: d.LocalUser}
@@ -69,6 +70,15 @@ func (d *Dashboard) caller(w http.ResponseWriter, r *http.Request) (c caller, er
 	}
 	return c, err
 }
+
+// byItself says that an open page makes the request, and nobody who looks at it: that keeps no session alive.
+func byItself(r *http.Request) bool {
+	part := r.Header.Get("HX-Trigger")
+	return strings.Contains(r.Header.Get("Accept"), "text/event-stream") || strings.HasPrefix(part, statusPart) || slices.Contains(liveParts, part)
+}
+
+// liveParts are the elements that fetch themselves anew.
+var liveParts = []string{"segment", "imports", "erasures"}
 
 func bearer(r *http.Request) (token string, ok bool) {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -38,6 +39,8 @@ var allSteps = append(connectSteps[:len(connectSteps):len(connectSteps)], namedC
 type stepView struct {
 	Condition, Words, Status, Reason, Message string
 	Remedy                                    *errcode.Entry
+	// Told says that the message ends in the remedy already.
+	Told bool
 }
 
 // Calm says that it is false and yet nothing is the matter: it takes its time.
@@ -60,8 +63,14 @@ type connectView struct {
 
 // connection reads the resource named in the path, in whose workspace the caller has the right, or answers.
 func (d *Dashboard) connection(w http.ResponseWriter, r *http.Request, right access.Right) (*v1alpha1.StripeConnection, bool) {
+	return d.connectionAt(w, r, right, client.ObjectKey{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")})
+}
+
+// connectionAt is connection, of any name.
+func (d *Dashboard) connectionAt(
+	w http.ResponseWriter, r *http.Request, right access.Right, key client.ObjectKey,
+) (*v1alpha1.StripeConnection, bool) {
 	conn := &v1alpha1.StripeConnection{}
-	key := client.ObjectKey{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
 	err := d.Kube.Get(r.Context(), key, conn)
 	if err == nil {
 		err = d.may(r, right, conn.Namespace, conn.Spec.WorkspaceRef.Name)
@@ -140,6 +149,7 @@ func steps(named []namedCondition, conditions []metav1.Condition) (views []stepV
 		if c := meta.FindStatusCondition(conditions, s.condition); c != nil {
 			view.Status, view.Reason, view.Message = string(c.Status), c.Reason, c.Message
 			view.Remedy = remedy(c.Reason)
+			view.Told = view.Remedy != nil && strings.Contains(c.Message, view.Remedy.Remedy)
 		}
 		views = append(views, view)
 	}

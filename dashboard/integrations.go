@@ -26,6 +26,9 @@ const (
 	calmSeconds = 15
 )
 
+// statusPart begins the id of the part of a card that follows its connection.
+const statusPart = "status-"
+
 // windows are the choices of how much history to read.
 var windows = []struct {
 	Value v1alpha1.Window
@@ -162,7 +165,7 @@ func connectionPath(conn *v1alpha1.StripeConnection) string {
 func (d *Dashboard) statusOf(conn *v1alpha1.StripeConnection, backfills []v1alpha1.Backfill) statusView {
 	summary := viewOf(conn)
 	view := statusView{
-		ID: "status-" + conn.Name, Here: connectionPath(conn) + "/status", Every: calmSeconds, Now: d.Clock.Now(),
+		ID: statusPart + conn.Name, Here: connectionPath(conn) + "/status", Every: calmSeconds, Now: d.Clock.Now(),
 		Steps: steps(allSteps, conn.Status.Conditions), Status: conn.Status, State: summary.State, Message: summary.Message,
 		Backfills: backfillsOf(conn.Name, backfills),
 	}

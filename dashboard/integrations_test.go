@@ -124,6 +124,15 @@ func TestAButtonWritesTheResource(t *testing.T) {
 	}
 }
 
+func TestAConsentIsEntered(t *testing.T) {
+	d := open(t)
+	d.do("GET", callback(d.begin(), "code=ac_marker"), nil)
+	want := store.AuditEntry{ID: 1, Workspace: "ns/acme", At: now, Actor: "developer", Action: "connect", Object: "stripeconnection/stripe-live", Outcome: store.AuditDone}
+	if len(d.audit.entries) != 1 || d.audit.entries[0] != want {
+		t.Errorf("%+v", d.audit.entries)
+	}
+}
+
 func TestWhatCannotBeEnteredIsNotDone(t *testing.T) {
 	d := open(t)
 	d.page("/dashboard/integrations?workspace=ns/acme")

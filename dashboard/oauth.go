@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/bus"
@@ -123,7 +125,18 @@ func (d *Dashboard) callback(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if _, err := d.Bus.Grants().Put(r.Context(), st.UID, grant); err != nil {
+	conn, ok := d.connectionAt(w, r, access.Operate, client.ObjectKey{Namespace: st.Namespace, Name: st.Name})
+	if !ok {
+		return
+	}
+	entry := action{
+		workspace: conn.Namespace + "/" + conn.Spec.WorkspaceRef.Name, verb: "connect", object: "stripeconnection/" + conn.Name, detail: grant.Error,
+	}
+	err = d.audited(r, entry, func() error {
+		_, err := d.Bus.Grants().Put(r.Context(), st.UID, grant)
+		return err
+	})
+	if err != nil {
 		d.failure(w, r, "hand over the consent", err)
 		return
 	}

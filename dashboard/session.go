@@ -120,8 +120,8 @@ func (d *Dashboard) signIn(ctx context.Context, w http.ResponseWriter, user acce
 	return err
 }
 
-// whose returns who signed in to a session, and notes that it is used. It fails with errNotSignedIn.
-func (d *Dashboard) whose(ctx context.Context, hash string) (access.User, error) {
+// whose returns who signed in to a session, and notes that it is used, if it is. It fails with errNotSignedIn.
+func (d *Dashboard) whose(ctx context.Context, hash string, used bool) (access.User, error) {
 	if hash == "" {
 		return access.User{}, errNotSignedIn
 	}
@@ -142,7 +142,7 @@ func (d *Dashboard) whose(ctx context.Context, hash string) (access.User, error)
 	if unseen > d.SessionIdle {
 		return access.User{}, errNotSignedIn
 	}
-	if unseen >= min(seenEvery, d.SessionIdle/2) {
+	if used && unseen >= min(seenEvery, d.SessionIdle/2) {
 		s.Seen = now.Unix()
 		if kept, err = d.sealSignedIn(hash, s); err != nil {
 			return access.User{}, err

@@ -263,6 +263,18 @@ func sessionsEnd(t *testing.T, w *world) {
 	w.clock.Step(61 * time.Minute)
 	g.Expect(inside(idle)).To(BeFalse(), "not used for an hour")
 
+	open := w.signedIn("ada@example.com")
+	for range 3 {
+		w.clock.Step(25 * time.Minute)
+		for name, value := range map[string]string{"HX-Trigger": "status-amber-live", "Accept": "text/event-stream"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/dashboard/settings/region", nil)
+			g.Expect(err).NotTo(HaveOccurred())
+			req.Header.Set(name, value)
+			_, _ = open.do(req)
+		}
+	}
+	g.Expect(inside(open)).To(BeFalse(), "a page that asks by itself is not somebody who uses it")
+
 	busy := w.signedIn("ada@example.com")
 	for range 23 {
 		w.clock.Step(30 * time.Minute)
