@@ -18,6 +18,9 @@ import (
 // Patience is for a busy machine: the demo itself takes about ten seconds.
 const Patience = 3 * time.Minute
 
+// stopPatience is longer than kustiq dev may take to end.
+const stopPatience = time.Minute
+
 // Dev is a running kustiq dev. Its process ends with the test at the latest.
 type Dev struct {
 	// Dir is its data folder, Env what dev.env holds, and Assets the folder of kubectl.
@@ -67,9 +70,10 @@ func Start(t testing.TB, binDir string, args ...string) *Dev {
 	if err := d.Cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = d.Cmd.Process.Kill() })
-	told := make(chan bool, 1)
+	told, ended := make(chan bool, 1), make(chan struct{})
+	t.Cleanup(func() { d.end(ended) })
 	go func() {
+		defer close(ended)
 		lines := bufio.NewScanner(stdout)
 		for lines.Scan() {
 			d.mu.Lock()
@@ -91,6 +95,16 @@ func Start(t testing.TB, binDir string, args ...string) *Dev {
 	}
 	d.readEnv()
 	return d
+}
+
+// end stops it as Ctrl-C does, so that it stops all that it started: killed, it would leave a control plane behind.
+func (d *Dev) end(ended <-chan struct{}) {
+	_ = d.Cmd.Process.Signal(os.Interrupt) // it may have ended by itself
+	select {
+	case <-ended:
+	case <-time.After(stopPatience):
+		_ = d.Cmd.Process.Kill()
+	}
 }
 
 // Output is what it has printed.
