@@ -18,7 +18,7 @@ var sections = []struct {
 	words   string
 	path    string
 }{
-	{sectionChurn, "Customers at risk", "/dashboard/churn"},
+	{sectionChurn, "Churn", "/dashboard/churn"},
 	{sectionIntegrations, "Integrations", "/dashboard/integrations"},
 	{sectionSettings, "Settings", regionPath},
 	{sectionModel, "Model", "/dashboard/model"},
