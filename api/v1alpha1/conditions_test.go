@@ -26,7 +26,7 @@ func conditionBlocks(t *testing.T) [][]constant {
 	var blocks [][]constant
 	for _, declaration := range file.Decls {
 		group, ok := declaration.(*ast.GenDecl)
-		if !ok || group.Tok != token.CONST {
+		if !ok || group.Tok != token.CONST || !strings.HasPrefix(group.Specs[0].(*ast.ValueSpec).Names[0].Name, "Condition") {
 			continue
 		}
 		var block []constant
@@ -38,9 +38,7 @@ func conditionBlocks(t *testing.T) [][]constant {
 			}
 			block = append(block, constant{s.Names[0].Name, value, s.Doc.Text()})
 		}
-		if strings.HasPrefix(block[0].name, "Condition") {
-			blocks = append(blocks, block)
-		}
+		blocks = append(blocks, block)
 	}
 	return blocks
 }

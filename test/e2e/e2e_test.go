@@ -101,7 +101,7 @@ func (d *dev) showsResources(t *testing.T) {
 		`NAME +MODE +REGION +ACCOUNT +READY +REASON +LAST-EVENT +AGE`,
 		`stripe-live +Live +EU +acct_\w+ +True +Ready`,
 		`stripe-test +Test +EU +acct_\w+ +True +Ready`,
-		`stripe-live-initial +stripe-live +30d +Succeeded +100 +\d+ +True`,
+		`stripe-live-initial +stripe-live +30d +Succeeded +100 +\d+ +\d+ +(\d+ objects/s +)?True`,
 		`acme +Pro +EU +2 +True`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {
