@@ -67,7 +67,7 @@ func (e *ImportError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Profiles to be imported come one after the other, with the line where each begins, and io.EOF after the last. A
+// ProfileSource gives profiles one after the other, with the line where each begins, and io.EOF after the last. A
 // matching.LineError concerns one line only; with any other error the import ends.
 type ProfileSource interface {
 	Next() (p matching.Profile, line int, err error)
