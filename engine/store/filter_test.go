@@ -195,14 +195,14 @@ func testTotals(t *testing.T, f *fixture) {
 // testBoundedCount filters more than are counted.
 func testBoundedCount(t *testing.T, f *fixture) {
 	g := NewWithT(t)
-	const extra = 3
-	for from := 0; from < store.CountedTo+extra; from += 2000 {
+	const all = store.CountedAmong + 3
+	for from := 0; from < all; from += 2000 {
 		f.update(t, func(tx *store.Tx) error {
 			if _, err := tx.Workspaces(f.ctx, []store.Scope{acme}); err != nil {
 				return err
 			}
 			var keys []store.CustomerKey
-			for i := from; i < min(from+2000, store.CountedTo+extra); i++ {
+			for i := from; i < min(from+2000, all); i++ {
 				keys = append(keys, customer(acme, fmt.Sprintf("cus_%06d", i)))
 			}
 			records, err := tx.Customers(f.ctx, keys)
@@ -224,10 +224,11 @@ func testBoundedCount(t *testing.T, f *fixture) {
 		total int
 		more  bool
 	}{
-		{store.AtRiskQuery{}, store.CountedTo + extra, false},
-		{store.AtRiskQuery{Tier: "Normal"}, store.CountedTo + extra, false},
+		{store.AtRiskQuery{}, all, false},
+		{store.AtRiskQuery{Tier: "Normal"}, all, false},
 		{store.AtRiskQuery{MinMRR: 4900}, store.CountedTo, true},
-		{store.AtRiskQuery{Search: "cus_0000"}, 100, false},
+		{store.AtRiskQuery{MinMRR: 4900, Search: "cus_0000"}, 100, true}, // among the riskiest
+		{store.AtRiskQuery{Search: "cus_00000"}, 10, false},              // seen whole, on one page
 	} {
 		page, err := f.AtRisk(f.ctx, "acme/prod", c.q)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -91,6 +91,7 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	if page.Total, page.More, err = all.count(ctx, db); err != nil {
 		return fmt.Errorf("count: %w", err)
 	}
+	page.Total = max(page.Total, len(page.Rows))
 	if !more {
 		return nil
 	}

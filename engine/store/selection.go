@@ -22,6 +22,8 @@ type selection struct {
 	name string
 	text string
 	args []any
+	// unfiltered is how much of the text selects by nothing but the tier.
+	unfiltered int
 }
 
 func (s *selection) and(condition string, args ...any) {
@@ -38,6 +40,7 @@ func (s *Store) selection(w workspaceRow, q AtRiskQuery) (*selection, error) {
 	if q.Tier != "" {
 		where.and(`tier_rank = ?`, tierRank(scoring.Tier(q.Tier)))
 	}
+	where.unfiltered = len(where.text)
 	if q.Interval != "" {
 		where.and(`plan_interval = ?`, string(q.Interval))
 	}
@@ -84,24 +87,31 @@ func (s *Store) search(w workspaceRow, text string, where *selection) error {
 	return nil
 }
 
-// CountedTo is how far what a filter selects is counted: who filters hundreds of thousands wants fewer, not their number.
-const CountedTo = 1_000
+const (
+	// CountedTo is how far what a filter selects is counted: who filters hundreds of thousands wants fewer, not their number.
+	CountedTo = 1_000
+	// CountedAmong is how many of the segment, the riskiest first, are looked at to count what a filter selects.
+	CountedAmong = 20_000
+)
 
-// count counts what is selected, a filter's selection up to CountedTo; more says that there are more. Without filters but
-// a tier the running sums have it, since counting a segment of hundreds of thousands takes longer than reading its first page.
+// count counts what is selected, with filters up to CountedTo and among CountedAmong; more says that there are, or may be,
+// more. Without filters but a tier the running sums have it, since counting a segment of hundreds of thousands takes longer
+// than reading its first page.
 func (s *selection) count(ctx context.Context, db querier) (n int, more bool, err error) {
-	if !s.plain {
-		query := `SELECT COUNT(*) FROM (SELECT 1 ` + s.text + ` LIMIT ` + strconv.Itoa(CountedTo+1) + `) counted`
-		err = db.row(ctx, query, s.args...).Scan(&n)
-		return min(n, CountedTo), n > CountedTo, err
-	}
 	query := `SELECT COALESCE(SUM(customers), 0) FROM segment_totals WHERE workspace = ? AND livemode = ?`
 	args := []any{s.scope.Workspace, bit(s.scope.Livemode)}
 	if s.tier != "" {
 		query, args = query+` AND tier_rank = ?`, append(args, tierRank(scoring.Tier(s.tier)))
 	}
-	err = db.row(ctx, query, args...).Scan(&n)
-	return n, false, err
+	of := 0
+	if err = db.row(ctx, query, args...).Scan(&of); err != nil || s.plain {
+		return of, false, err
+	}
+	query = `SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT customer, neg_mrr, plan_interval, top_term, search ` + s.text[:s.unfiltered] + `
+		ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ` + strconv.Itoa(CountedAmong) + `) riskiest
+		WHERE 1 = 1` + s.text[s.unfiltered:] + ` LIMIT ` + strconv.Itoa(CountedTo+1) + `) counted`
+	err = db.row(ctx, query, s.args...).Scan(&n)
+	return min(n, CountedTo), n > CountedTo || of > CountedAmong, err
 }
 
 // idRange returns the range of the ids that begin with the text, if it is the beginning of an id.

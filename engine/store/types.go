@@ -67,8 +67,8 @@ const (
 // AtRiskPage is one page, in the order of the score's specification: tier, score descending, MRR descending, customer.
 type AtRiskPage struct {
 	Rows []CustomerRow `json:"rows"`
-	// Total counts all customers that the query matches, on every page. With filters it ends at CountedTo, and More says
-	// that there are more.
+	// Total counts all customers that the query matches, on every page. With filters it ends at CountedTo, and those are
+	// counted among the CountedAmong riskiest; More says that there are more, or may be.
 	Total int  `json:"total"`
 	More  bool `json:"more,omitempty"`
 	// Next is the After of the next page; empty on the last one.

@@ -13,8 +13,8 @@ type AtRisk struct {
 	AsOf time.Time `json:"as_of"`
 	// Livemode is false as long as the workspace has only ever received test data, which is then shown.
 	Livemode bool `json:"livemode"`
-	// Total counts all customers of the selection, not only those on this page. With filters it ends at 1,000, and More
-	// says that there are more.
+	// Total counts all customers of the selection, not only those on this page. With filters it is counted
+	// among the 20,000 riskiest and ends at 1,000; More says that there are more, or may be.
 	Total int  `json:"total"`
 	More  bool `json:"more,omitempty"`
 	// Next continues after this page when handed back as "after"; empty on the last page.
