@@ -114,7 +114,7 @@ generate: ## Write deepcopy functions, CRDs and RBAC from the Go types, the API 
 	@$(TOOL) controller-gen rbac:roleName=kustiq-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	@$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api --config=hack/reference/config.yaml --renderer=markdown --output-path=docs/reference/api.md
 	@cp config/crd/bases/*.yaml charts/kustiq/files/crds/
-	@for file in role role_bindings dashboard tenant_roles; do if [ -f config/rbac/$$file.yaml ]; then cp config/rbac/$$file.yaml charts/kustiq/files/rbac/; fi; done
+	@cp config/rbac/{role,role_bindings,dashboard,tenant_roles}.yaml charts/kustiq/files/rbac/
 	@$(HELM) template kustiq charts/kustiq -n kustiq-system --kube-version $(KUBERNETES) --set crds.install=false \
 	  | awk -f hack/workloads.awk > config/workloads/workloads.yaml
 
