@@ -136,7 +136,7 @@ func count(to map[signal.Kind]bus.Provenances, signals []signal.Signal) {
 
 // grow divides a slice when more pages could be under way than are, and returns the new parts. r.mu is held.
 func (r *run) grow(l *list, s *slice) (added []*slice) {
-	parts := split(r.lists, l, s, r.target(l))
+	parts := l.split(s, r.target(l))
 	if parts < 1 {
 		return nil
 	}
@@ -145,21 +145,16 @@ func (r *run) grow(l *list, s *slice) (added []*slice) {
 	return added
 }
 
-// split is how many parts to cut off a slice of a list of which target pages should be under way. Lists of which enough
-// is known share what their pages pay for. Another is halved, to find where it has objects at all.
-func split(all []*list, l *list, s *slice, target int) int {
+// split is how many parts to cut off a slice when target pages of the list should be under way. A list of which little is
+// known is halved, to find where it has objects at all.
+func (l *list) split(s *slice, target int) int {
 	wanted := target - l.slices.open()
 	if s.Done || wanted < 1 {
 		return 0
 	}
+	allowed := l.slices.allowance() - float64(l.splits)
 	if !l.slices.located() {
-		return int(min(l.slices.allowance()-float64(l.splits), 1))
-	}
-	allowed := 0.0
-	for _, other := range all {
-		if other.slices.located() {
-			allowed += other.slices.allowance() - float64(other.splits)
-		}
+		return int(min(allowed, 1))
 	}
 	// Its part of all that is left, so that one slice does not take what a longer one needs.
 	part := int(float64(target)*s.expected()/l.slices.expected()+0.5) - 1

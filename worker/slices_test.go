@@ -49,7 +49,7 @@ func readAll(t *testing.T, p paging, from, to int64, wanted int) (l sliced, requ
 			}
 			requests++
 			s.page(p.page(s))
-			if parts := split([]*list{one}, one, s, wanted); parts > 0 {
+			if parts := one.split(s, wanted); parts > 0 {
 				var added []*slice
 				one.slices, added = one.slices.divide(s, parts)
 				one.splits += len(added)
