@@ -87,19 +87,13 @@ func (d *dev) tellsReceivers(t *testing.T) {
 
 	customer := d.quietCustomer(t)
 	d.act(t, customer, "fail-payment")
-	types := func() (all []string) {
-		for _, e := range h.of(customer) {
-			all = append(all, e.Type)
-		}
-		return all
-	}
-	g.Eventually(types, "20s").Should(Equal([]string{"customer.at_risk", "score.changed"}))
-	first := h.of(customer)[0].Data
-	g.Expect(first.AtRisk).To(BeTrue())
-	g.Expect(first.Reason).To(ContainSubstring("1 failed payment"))
+	// A yearly customer's new invoice renews the plan, which may change the score before the payment fails.
+	told := func() []hookEvent { return h.of(customer) }
+	g.Eventually(told, "20s").Should(ContainElements(
+		And(HaveField("Type", "customer.at_risk"), HaveField("Data.AtRisk", true), HaveField("Data.Reason", ContainSubstring("1 failed payment"))),
+		HaveField("Type", "score.changed")))
 	d.act(t, customer, "pay")
-	g.Eventually(types, "20s").Should(ContainElement("customer.recovered"))
-	g.Expect(h.of(customer)[2]).To(HaveField("Data.AtRisk", false))
+	g.Eventually(told, "20s").Should(ContainElement(And(HaveField("Type", "customer.recovered"), HaveField("Data.AtRisk", false))))
 
 	var log report.Deliveries
 	req, _ := http.NewRequest(http.MethodGet, d.Env["DASHBOARD_URL"]+"/api/v1/workspaces/kustiq-demo/acme/deliveries?customer="+customer, nil)
