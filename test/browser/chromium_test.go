@@ -144,12 +144,6 @@ func (w *window) untilText(text string) {
 	w.until(`document.body && document.body.innerText.includes(` + strconv.Quote(text) + `)`)
 }
 
-// text is what an element says.
-func (w *window) text(selector string) string {
-	w.t.Helper()
-	return value[string](w, `document.querySelector(`+strconv.Quote(selector)+`)?.innerText ?? ""`)
-}
-
 // value evaluates an expression.
 func value[T any](w *window, expression string) T {
 	w.t.Helper()
