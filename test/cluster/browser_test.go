@@ -106,8 +106,11 @@ func (b *browser) consent(ctx context.Context, address string) error {
 // submit fills in the form that posts to where consent goes on, and presses the button of a value.
 func submit(ctx context.Context, page *http.Response, button string) (*http.Request, error) {
 	doc, err := html.Parse(io.LimitReader(page.Body, 1<<20))
-	if err != nil || page.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %d: %v", page.Request.URL.Path, page.StatusCode, err)
+	if err != nil {
+		return nil, err
+	}
+	if page.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered %d", page.Request.URL.Path, page.StatusCode)
 	}
 	for form := range doc.Descendants() {
 		target, err := page.Request.URL.Parse(attribute(form, "action"))
