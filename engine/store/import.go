@@ -15,8 +15,12 @@ import (
 )
 
 const (
-	// importPage bounds one transaction of an import, so that batches of signals get their turn in between.
+	// importPage bounds one transaction that takes lines in or removes them, so that batches of signals get their turn in
+	// between.
 	importPage = 2000
+	// applyPage bounds one that applies them. The hashes of any page lie all over their index: the fewer pages, the less of
+	// it is written, and the longer batches wait.
+	applyPage = 10_000
 	// maxProblems is how many lines at fault are told at once.
 	maxProblems = 20
 	// stagingKept is after which time without progress an import counts as abandoned: its process has died.
@@ -292,7 +296,7 @@ func (t *Tx) applyImport(ctx context.Context, workspace, id string) error {
 	var page, known int
 	err := t.querier().row(ctx, `SELECT MAX(profile_id), COUNT(*) FROM (SELECT s.profile_id FROM staged_profiles s
 		CROSS JOIN profile_imports i WHERE s.workspace = ? AND s.import_id = ? AND i.workspace = s.workspace
-		AND i.import_id = s.import_id AND i.phase = 'applying' ORDER BY s.profile_id LIMIT ?) p`, workspace, id, importPage).Scan(&upTo, &page)
+		AND i.import_id = s.import_id AND i.phase = 'applying' ORDER BY s.profile_id LIMIT ?) p`, workspace, id, applyPage).Scan(&upTo, &page)
 	if err != nil {
 		return err
 	}
@@ -316,7 +320,7 @@ func (t *Tx) applyImport(ctx context.Context, workspace, id string) error {
 		}
 	}
 	phase, imports := ImportApplying, 0
-	if page < importPage {
+	if page < applyPage {
 		phase, imports = ImportDone, 1
 	}
 	here, err := t.exec(ctx, `UPDATE profile_imports SET added = added + ?, updated = updated + ?, updated_at = ?, phase = ?

@@ -88,9 +88,9 @@ func many(n int) (all []matching.Profile) {
 // testImport follows an import of several pages, interrupted in the middle, and the next one over it.
 func testImport(t *testing.T, f *fixture) {
 	g := NewWithT(t)
-	staged, err := f.StageProfiles(f.ctx, "acme/prod", file(many(4001)...))
+	staged, err := f.StageProfiles(f.ctx, "acme/prod", file(many(10_001)...))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(staged).To(And(HaveField("Phase", store.ImportApplying), HaveField("Staged", int64(4001)), HaveField("Added", int64(0))))
+	g.Expect(staged).To(And(HaveField("Phase", store.ImportApplying), HaveField("Staged", int64(10_001)), HaveField("Added", int64(0))))
 	g.Expect(f.Profiles(f.ctx, "acme/prod", "", 0)).To(HaveField("Total", int64(0)))
 
 	g.Expect(f.ApplyImports(f.ctx)).To(BeTrue())
@@ -98,15 +98,15 @@ func testImport(t *testing.T, f *fixture) {
 	imports, _, _, err := f.Rematches(f.ctx)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(imports).To(BeEmpty(), "nothing is matched by half a file")
-	g.Expect(f.ProfileImport(f.ctx, "acme/prod", staged.ID)).To(HaveField("Added", int64(2000)))
+	g.Expect(f.ProfileImport(f.ctx, "acme/prod", staged.ID)).To(HaveField("Added", int64(10_000)))
 	g.Expect(f.apply(f.ctx)).To(Succeed())
 	done, err := f.ProfileImport(f.ctx, "acme/prod", staged.ID)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(done).To(And(HaveField("Phase", store.ImportDone), HaveField("Added", int64(4001)), HaveField("Updated", int64(0))))
+	g.Expect(done).To(And(HaveField("Phase", store.ImportDone), HaveField("Added", int64(10_001)), HaveField("Updated", int64(0))))
 	g.Expect(f.rows(t, "staged_profiles")).To(BeZero())
 
 	g.Expect(f.ImportProfiles(f.ctx, "acme/prod", append(many(2)[1:], matching.Profile{ID: "new", Domain: "new.example"}))).
-		To(Equal(store.ImportCounts{Added: 1, Updated: 1, Profiles: 4002}))
+		To(Equal(store.ImportCounts{Added: 1, Updated: 1, Profiles: 10_002}))
 	imports, _, _, err = f.Rematches(f.ctx)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(imports).To(Equal(map[string]int64{"acme/prod": 2}))
@@ -124,7 +124,7 @@ func testImport(t *testing.T, f *fixture) {
 			break
 		}
 	}
-	g.Expect(all).To(Equal(4002))
+	g.Expect(all).To(Equal(10_002))
 	_, err = f.Profiles(f.ctx, "acme/prod", "bad", 0)
 	g.Expect(err).To(MatchError(store.ErrCursor))
 
