@@ -51,6 +51,7 @@ const system = "kustiq-system"
 type world struct {
 	t     *testing.T
 	kube  client.Client
+	admin *rest.Config
 	clock *clocktesting.FakeClock
 	idp   *oidctest.Server
 	bus   *bus.Bus
@@ -70,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(cluster.Stop()).To(Succeed()) })
-	w := &world{t: t, clock: clocktesting.NewFakeClock(time.Now())}
+	w := &world{t: t, clock: clocktesting.NewFakeClock(time.Now()), admin: cluster.Config}
 	w.kube, err = client.New(cluster.Config, client.Options{Scheme: controllers.Scheme()})
 	g.Expect(err).NotTo(HaveOccurred())
 	w.namespace(system)
@@ -299,8 +300,14 @@ func (b *browser) post(path string, fields url.Values) (status int, body string)
 // robot makes a ServiceAccount and returns a token for it.
 func (w *world) robot(namespace, name string) string {
 	w.t.Helper()
+	w.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
+	return w.token(namespace, name)
+}
+
+// token is one for a ServiceAccount, as kubectl create token makes it.
+func (w *world) token(namespace, name string) string {
+	w.t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	w.create(account)
 	request := &authenticationv1.TokenRequest{}
 	NewWithT(w.t).Expect(w.kube.SubResource("token").Create(w.t.Context(), account, request)).To(Succeed())
 	return request.Status.Token
