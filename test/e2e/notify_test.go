@@ -97,10 +97,10 @@ func (d *dev) tellsReceivers(t *testing.T) {
 
 	var log report.Deliveries
 	req, _ := http.NewRequest(http.MethodGet, d.Env["DASHBOARD_URL"]+"/api/v1/workspaces/kustiq-demo/acme/deliveries?customer="+customer, nil)
-	g.Eventually(func() []report.Delivery {
+	g.Eventually(func(g Gomega) {
 		_, body := d.do(req)
-		_ = json.Unmarshal([]byte(body), &log)
-		return log.Deliveries
-	}, 10*time.Second).Should(And(HaveLen(len(h.of(customer))), HaveEach(HaveField("Status", "delivered"))))
+		g.Expect(json.Unmarshal([]byte(body), &log)).To(Succeed())
+		g.Expect(log.Deliveries).To(And(HaveLen(len(told())), HaveEach(HaveField("Status", "delivered"))))
+	}, 10*time.Second).Should(Succeed())
 	d.Kubectl("patch", "ws", "acme", "-n", "kustiq-demo", "--type=merge", "-p", `{"spec":{"notifications":null}}`)
 }
