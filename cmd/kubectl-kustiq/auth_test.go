@@ -102,7 +102,7 @@ func TestWhoIsNotKnownIsToldWhatToDo(t *testing.T) {
 	if !strings.Contains(err.Error(), "kubectl create token") {
 		t.Error(err)
 	}
-	if other := errors.New("other"); explained(other) != other {
+	if other := errors.New("other"); !errors.Is(explained(other), other) {
 		t.Error("another error was changed")
 	}
 }

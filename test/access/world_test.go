@@ -5,6 +5,7 @@ package access_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -127,7 +128,12 @@ func (w *world) serve(dir string, admin *rest.Config) {
 	ctx, stop := context.WithCancel(w.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- w.dash.Run(ctx) }()
-	w.t.Cleanup(func() { stop(); <-ended })
+	w.t.Cleanup(func() {
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			w.t.Error(err)
+		}
+	})
 }
 
 func (w *world) vault() *vault.Vault {
