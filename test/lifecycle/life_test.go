@@ -73,6 +73,7 @@ var _ = Describe("A life", func() {
 	It("only ever reads the connected account", func(ctx context.Context) {
 		t := connected(ctx, eu, "DE")
 		t.act(0, stripesim.FailPayment)
+		t.act(0, stripesim.Pay)
 		t.act(0, stripesim.Dispute)
 
 		By("rotating the token")
@@ -105,7 +106,7 @@ var _ = Describe("A life", func() {
 		t.declare(ctx, v1alpha1.ModeLive)
 		t.consent(ctx)
 		t.wait(ctx, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
-		t.wait(ctx, v1alpha1.ConditionBackfillComplete, metav1.ConditionTrue, "")
+		t.read(ctx)
 
 		read := 0
 		for _, request := range sim.Requests() {
