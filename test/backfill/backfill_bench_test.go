@@ -3,7 +3,6 @@ package backfill_test
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripesim"
+	"github.com/kustiq/kustiq/test/measure"
 )
 
 // sizeEnv sets how many customers the large account has. Each has 30 invoices, over five years.
@@ -86,7 +86,7 @@ func history(b *testing.B, latency time.Duration, kill bool) {
 	figures["share-of-rate"], figures["share-of-rate-invoices"] = share(t), share(stripesim.Traffic{Allowed: map[string][]time.Time{"invoices": t.Allowed["invoices"]}})
 	figures["most-in-a-second"] = float64(most(t))
 	figures["MiB-worker"] = p.peak()
-	report(b, figures)
+	measure.Report(b, figures)
 }
 
 // BenchmarkCrowd reads many accounts at once with one worker, and tells how alike they fare.
@@ -123,7 +123,7 @@ func BenchmarkCrowd(b *testing.B) {
 	for _, a := range accounts {
 		refused += r.sim.Traffic(a.ID, true).Refused
 	}
-	report(b, map[string]float64{
+	measure.Report(b, map[string]float64{
 		"accounts": crowd, "s-first-done": slices.Min(lasted), "s-last-of-the-equals": slices.Max(lasted), "s-all": all,
 		"answers-429": float64(refused), "MiB-worker": p.peak(),
 	})
@@ -227,21 +227,4 @@ func (p *process) peak() float64 {
 		}
 	}
 	return 0
-}
-
-// report prints figures as one line of JSON and as the benchmark's metrics.
-func report(b *testing.B, figures map[string]float64) {
-	b.Helper()
-	for name, figure := range figures {
-		b.ReportMetric(figure, name)
-	}
-	line, err := json.Marshal(struct {
-		Benchmark string             `json:"benchmark"`
-		Figures   map[string]float64 `json:"figures"`
-	}{b.Name(), figures})
-	if err != nil {
-		b.Fatal(err)
-	}
-	fmt.Fprintln(os.Stdout, string(line))
-	b.ReportMetric(0, "ns/op") // one turn is no operation
 }

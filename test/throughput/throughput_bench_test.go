@@ -3,10 +3,8 @@
 package throughput_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/test/measure"
 	"github.com/kustiq/kustiq/test/postgres"
 )
 
@@ -27,28 +26,11 @@ const (
 	visibleEvery = 5 * time.Millisecond
 )
 
-// report prints figures as one line of JSON and as the benchmark's metrics.
-func report(b *testing.B, figures map[string]float64) {
-	b.Helper()
-	for name, figure := range figures {
-		b.ReportMetric(figure, name)
-	}
-	line, err := json.Marshal(struct {
-		Benchmark string             `json:"benchmark"`
-		Figures   map[string]float64 `json:"figures"`
-	}{b.Name(), figures})
-	if err != nil {
-		b.Fatal(err)
-	}
-	fmt.Fprintln(os.Stdout, string(line))
-	b.ReportMetric(0, "ns/op") // one turn is no operation
-}
-
 // BenchmarkNullHandler is what a receiver could do at best: it reads and verifies.
 func BenchmarkNullHandler(b *testing.B) {
 	w := newWorld(b)
 	done := w.send(w.serve(http.HandlerFunc(w.null)), bulk, 0, 0)
-	report(b, map[string]float64{"events/s": bulk / done.Seconds, "ms-p50": done.Ms50, "ms-p99": done.Ms99})
+	measure.Report(b, map[string]float64{"events/s": bulk / done.Seconds, "ms-p50": done.Ms50, "ms-p99": done.Ms99})
 }
 
 // BenchmarkAcknowledge is the receiver and the bus: durable events, without an engine.
@@ -57,7 +39,7 @@ func BenchmarkAcknowledge(b *testing.B) {
 	w.startReceiver()
 	before := allocated()
 	done := w.send(w.receiver, bulk, 0, 0)
-	report(b, map[string]float64{
+	measure.Report(b, map[string]float64{
 		"events/s": bulk / done.Seconds, "ms-p50": done.Ms50, "ms-p99": done.Ms99,
 		"bytes-allocated/event": (allocated() - before) / bulk,
 	})
@@ -88,7 +70,7 @@ func (w *world) score(b *testing.B) {
 		time.Sleep(visibleEvery)
 	}
 	took := time.Since(time.Unix(0, done.Began)).Seconds()
-	report(b, map[string]float64{"scored-events/s": bulk / took, "acknowledged-events/s": bulk / done.Seconds})
+	measure.Report(b, map[string]float64{"scored-events/s": bulk / took, "acknowledged-events/s": bulk / done.Seconds})
 }
 
 // BenchmarkLatency is the time from when an event is due at Stripe's side to its score being visible to a reader of the
@@ -102,7 +84,7 @@ func BenchmarkLatency(b *testing.B) {
 			seen := w.watch(int(20*perSecond), 10, perSecond)
 			done := w.send(w.receiver, int(20*perSecond), perSecond, 10)
 			took := seen(done)
-			report(b, map[string]float64{
+			measure.Report(b, map[string]float64{
 				"ms-p50-visible": percentile(took, 50), "ms-p99-visible": percentile(took, 99),
 				"ms-p50-acknowledged": done.Ms50, "ms-p99-acknowledged": done.Ms99,
 			})
@@ -133,7 +115,7 @@ func BenchmarkQueue(b *testing.B) {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	report(b, map[string]float64{"MiB-heap": float64(m.HeapInuse) / (1 << 20), "published/s": queued / took})
+	measure.Report(b, map[string]float64{"MiB-heap": float64(m.HeapInuse) / (1 << 20), "published/s": queued / took})
 }
 
 func allocated() float64 {

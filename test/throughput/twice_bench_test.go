@@ -11,6 +11,7 @@ import (
 
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/stripesim"
+	"github.com/kustiq/kustiq/test/measure"
 )
 
 // failedJSON is what Kustiq reads of a failed payment.
@@ -43,7 +44,7 @@ func BenchmarkTwiceFailed(b *testing.B) {
 		took = append(took, time.Since(began))
 	}
 	slices.Sort(took)
-	report(b, map[string]float64{
+	measure.Report(b, map[string]float64{
 		"ms-p50-at-the-top": percentile(took, 50), "ms-p99-at-the-top": percentile(took, 99),
 		"ms-max-at-the-top": float64(took[len(took)-1].Microseconds()) / 1000,
 	})
