@@ -221,7 +221,7 @@ var _ = Describe("A life", func() {
 		t.plan(ctx, v1alpha1.PlanPro)
 		t.wait(ctx, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 		Eventually(func(g Gomega) {
-			clk.Step(tick)
+			clk.Step(poll) // for the worker's sake, as in read
 			t.nudge(ctx)
 			var backfills v1alpha1.BackfillList
 			g.Expect(k8s.List(ctx, &backfills, client.InNamespace(t.c.Namespace))).To(Succeed())

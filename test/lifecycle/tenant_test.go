@@ -153,8 +153,9 @@ func (t *tenant) wait(ctx context.Context, conditionType string, want metav1.Con
 	return clk.Since(start)
 }
 
-// read waits until history has been read. A worker's hold on a backfill is of a few seconds on the clock and is renewed over
-// a real bus, so the clock must not run away from it.
+// read waits until history has been read. A worker renews its hold on a backfill every few seconds, and sends a request at
+// the instant that the account's budget gave it or asks for another instant. With a real bus in between, a clock that leaps
+// ahead would have it ask for ever.
 func (t *tenant) read(ctx context.Context) {
 	GinkgoHelper()
 	usual := t.tick
