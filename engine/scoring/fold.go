@@ -45,7 +45,7 @@ type entry struct {
 func inOrder(signals []signal.Signal) []entry {
 	order := make([]entry, len(signals))
 	for i := range signals {
-		order[i] = entry{created: signals[i].Created, rank: rank(signals[i].Kind), index: int32(i)}
+		order[i] = entry{created: signals[i].Created, rank: rank(&signals[i]), index: int32(i)}
 	}
 	compare := func(a, b entry) int {
 		if a.created != b.created {

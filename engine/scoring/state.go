@@ -43,7 +43,7 @@ type position struct {
 }
 
 func positionOf(sig *signal.Signal) position {
-	return position{Created: sig.Created, Rank: rank(sig.Kind), Event: eventOf(sig), ID: sig.ID}
+	return position{Created: sig.Created, Rank: rank(sig), Event: eventOf(sig), ID: sig.ID}
 }
 
 // eventOf falls back to the signal's own id where it comes from a listed object.
@@ -59,9 +59,13 @@ func (p position) compare(q position) int {
 		cmp.Compare(p.ID, q.ID))
 }
 
-// rank breaks ties of the second: what opens an account comes first, what closes it last.
-func rank(kind signal.Kind) uint8 {
-	switch kind {
+// rank breaks ties of the second: what opens an account comes first, what closes it last. A state that was listed comes
+// before all that: it may have been read in the middle of its second, and what happened then is told by events as well.
+func rank(sig *signal.Signal) uint8 {
+	if sig.Provenance == signal.FromListed && (sig.Kind == signal.SubscriptionObserved || sig.Kind == signal.SubscriptionPaused) {
+		return 0
+	}
+	switch sig.Kind {
 	case signal.CustomerCreated:
 		return 0
 	case signal.CustomerUpdated:

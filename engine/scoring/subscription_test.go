@@ -1,6 +1,7 @@
 package scoring
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -13,6 +14,13 @@ func sub(kind signal.Kind, at int64, id, status string, start int64) signal.Sign
 
 func observed(at int64, status string, start int64) signal.Signal {
 	return sub(signal.SubscriptionObserved, at, "sub_1", status, start)
+}
+
+// listed is a state that a list told.
+func listed(at int64) signal.Signal {
+	sig := observed(at, statusActive, at-100*d)
+	sig.ID, sig.EventID, sig.Provenance = fmt.Sprintf("sub_1:observed:%d", at), "", signal.FromListed
+	return sig
 }
 
 func with(sig signal.Signal, change func(*signal.Subscription)) signal.Signal {
@@ -70,10 +78,12 @@ func TestTierOfState(t *testing.T) {
 			sub1(signal.CancelScheduled, now)), Normal},
 		"end scheduled on both": {append(paying(start, 1), sub(signal.SubscriptionObserved, start, "sub_2", statusActive, start),
 			sub1(signal.CancelScheduled, now-d), sub(signal.CancelScheduled, now, "sub_2", statusActive, start)), Leaving},
-		"end scheduled and taken back": {append(paying(start, 1), sub1(signal.CancelScheduled, now-d), sub1(signal.CancelWithdrawn, now)), Normal},
-		"end observed only":            {append(paying(start, 1), with(observed(now, statusActive, start), func(s *signal.Subscription) { s.CancelAtPeriodEnd = true })), Leaving},
-		"withdrawal observed only":     {append(paying(start, 1), sub1(signal.CancelScheduled, now-d), observed(now, statusActive, start)), Normal},
-		"critical and leaving":         {append(paying(start, 1), sub1(signal.CancelScheduled, now-d), failed(now-d, "in_1", 1), failed(now, "in_1", 2)), Critical},
+		"end scheduled and taken back":                       {append(paying(start, 1), sub1(signal.CancelScheduled, now-d), sub1(signal.CancelWithdrawn, now)), Normal},
+		"end observed only":                                  {append(paying(start, 1), with(observed(now, statusActive, start), func(s *signal.Subscription) { s.CancelAtPeriodEnd = true })), Leaving},
+		"withdrawal observed only":                           {append(paying(start, 1), sub1(signal.CancelScheduled, now-d), observed(now, statusActive, start)), Normal},
+		"end scheduled in the second of a listing, after it": {append(paying(start, 1), sub1(signal.CancelScheduled, now), listed(now)), Leaving},
+		"end scheduled before the second of a listing":       {append(paying(start, 1), sub1(signal.CancelScheduled, now-1), listed(now)), Normal},
+		"critical and leaving":                               {append(paying(start, 1), sub1(signal.CancelScheduled, now-d), failed(now-d, "in_1", 1), failed(now, "in_1", 2)), Critical},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
