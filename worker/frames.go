@@ -84,8 +84,8 @@ type demand struct {
 	at time.Time
 }
 
-// give takes frames for as many of the waiting as it can, in their order, and says whether it took any. The budget is
-// changed in place.
+// give takes frames for as many of the waiting as it can, in their order, and says whether it took any. What is left of the
+// current frame may be too little for a path. The budget is changed in place.
 func (f frames) give(b *bus.Budget, waiting []*demand, now time.Time) bool {
 	f.adjust(b, now)
 	first, given := f.number(now), false
@@ -97,11 +97,12 @@ func (f frames) give(b *bus.Budget, waiting []*demand, now time.Time) bool {
 			if taken == f.most {
 				break
 			}
-			if !d.at.IsZero() || mask&bit != 0 || !f.open(b, "", n) || !f.open(b, d.path, n) {
+			at := f.start(n, d.path)
+			if !d.at.IsZero() || mask&bit != 0 || now.After(f.end(at)) || !f.open(b, "", n) || !f.open(b, d.path, n) {
 				continue
 			}
 			b.Taken[n-b.First] |= bit
-			d.at, given = f.start(n, d.path), true
+			d.at, given = at, true
 		}
 	}
 	return given

@@ -116,6 +116,23 @@ func TestNothingIsMadeUpForAfterAPause(t *testing.T) {
 	}
 }
 
+// An instant that is over by more than its request may be late would be given in vain.
+func TestNoInstantIsGivenThatIsOver(t *testing.T) {
+	f, _ := newFrames(DefaultShare, true)
+	frame := f.number(time.Unix(1_700_000_000, 0))
+	for path := range paths {
+		for part := range 50 {
+			var b bus.Budget
+			now := f.start(frame, "events").Add(time.Duration(part) * f.length / 50)
+			d := &demand{path: path}
+			f.give(&b, []*demand{d}, now)
+			if d.at.IsZero() || now.After(f.end(d.at)) {
+				t.Errorf("%s: %s into a frame of %s, %s was given", path, now.Sub(f.start(frame, "events")), f.length, d.at.Sub(now))
+			}
+		}
+	}
+}
+
 func TestARefusalSlowsDownAndRecovers(t *testing.T) {
 	f, _ := newFrames(DefaultShare, true)
 	began := time.Unix(1_700_000_000, 0)
