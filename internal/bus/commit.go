@@ -33,19 +33,20 @@ type encoded struct {
 // write makes one bundle durable and says whether the stream already had it.
 type write func(ctx context.Context, subject string, bundle []encoded) (duplicate bool, err error)
 
-// committer writes messages that come at the same time together: while one bundle of a subject is written, what else
-// comes for that subject waits for the next. A message that comes alone is written at once.
+// committer writes messages that come at the same time together: while one bundle is written, what else comes waits for
+// the next of its subject. A message that comes alone is written at once. Subjects take turns. All bundles go into one
+// file, each with a sync: two at a time would not be written sooner, only hold less.
 type committer struct {
 	write write
 	clock clock.PassiveClock
 
 	mu      sync.Mutex
-	queues  map[string]*queue
+	queues  map[string][]*commit
 	waiting int
+	// turns are the subjects of the queues in the order in which they are next.
+	turns   []string
+	writing bool
 }
-
-// queue holds what waits for the bundle after the one that is being written.
-type queue struct{ waiting []*commit }
 
 type commit struct {
 	encoded
@@ -58,28 +59,14 @@ type commit struct {
 }
 
 func newCommitter(w write, c clock.PassiveClock) *committer {
-	return &committer{write: w, clock: c, queues: map[string]*queue{}}
+	return &committer{write: w, clock: c, queues: map[string][]*commit{}}
 }
 
 // commit returns when the message is durable, or when ctx ends; then it may still become so.
 func (c *committer) commit(ctx context.Context, subject string, m encoded) (duplicate bool, err error) {
 	own := &commit{encoded: m, since: c.clock.Now(), done: make(chan struct{})}
-	c.mu.Lock()
-	if c.waiting >= waitingMessages {
-		c.mu.Unlock()
+	if !c.queue(subject, own) {
 		return false, unavailable("publish", errSaturated)
-	}
-	c.waiting++
-	q, busy := c.queues[subject]
-	if !busy {
-		q = &queue{}
-		c.queues[subject] = q
-	}
-	q.waiting = append(q.waiting, own)
-	c.mu.Unlock()
-	if !busy {
-		// The bundle holds messages of other callers too: it must not end with this caller's patience.
-		go c.empty(context.WithoutCancel(ctx), subject, q)
 	}
 	select {
 	case <-own.done:
@@ -89,10 +76,30 @@ func (c *committer) commit(ctx context.Context, subject string, m encoded) (dupl
 	}
 }
 
-// empty writes bundle after bundle until nothing waits.
-func (c *committer) empty(ctx context.Context, subject string, q *queue) {
+// queue has a message written; false when too many wait.
+func (c *committer) queue(subject string, own *commit) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting >= waitingMessages {
+		return false
+	}
+	c.waiting++
+	if len(c.queues[subject]) == 0 {
+		c.turns = append(c.turns, subject)
+	}
+	c.queues[subject] = append(c.queues[subject], own)
+	if !c.writing {
+		c.writing = true
+		go c.empty()
+	}
+	return true
+}
+
+// empty writes bundle after bundle until nothing waits. They hold messages of many callers and end with the patience of
+// none.
+func (c *committer) empty() {
 	for {
-		bundle := c.take(subject, q)
+		subject, bundle := c.take()
 		if len(bundle) == 0 {
 			return
 		}
@@ -100,7 +107,7 @@ func (c *committer) empty(ctx context.Context, subject string, q *queue) {
 		// The first has waited longest. After the time of one write its sender should try again elsewhere, or later.
 		err := unavailable("publish", errSaturated)
 		if c.clock.Since(bundle[0].since) < publishTimeout {
-			duplicate, err = c.writeAll(ctx, subject, bundle)
+			duplicate, err = c.writeAll(context.Background(), subject, bundle)
 		}
 		for _, own := range bundle {
 			own.duplicate, own.err = duplicate, err
@@ -117,22 +124,30 @@ func (c *committer) writeAll(ctx context.Context, subject string, bundle []*comm
 	return c.write(ctx, subject, messages)
 }
 
-// take removes the next bundle, or the queue itself when it is empty.
-func (c *committer) take(subject string, q *queue) []*commit {
+// take removes the next bundle from the subject whose turn it is. Without one nobody writes any more.
+func (c *committer) take() (subject string, bundle []*commit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.turns) == 0 {
+		c.writing = false
+		return "", nil
+	}
+	subject = c.turns[0]
+	c.turns = c.turns[1:]
+	waiting := c.queues[subject]
 	n, bytes := 0, 0
-	for n < min(len(q.waiting), bundleMessages) && (n == 0 || bytes+len(q.waiting[n].data) <= bundleBytes) {
-		bytes += len(q.waiting[n].data)
+	for n < min(len(waiting), bundleMessages) && (n == 0 || bytes+len(waiting[n].data) <= bundleBytes) {
+		bytes += len(waiting[n].data)
 		n++
 	}
-	bundle := q.waiting[:n:n]
-	q.waiting = q.waiting[n:]
 	c.waiting -= n
-	if n == 0 {
+	if n == len(waiting) {
 		delete(c.queues, subject)
+	} else {
+		c.queues[subject] = waiting[n:]
+		c.turns = append(c.turns, subject)
 	}
-	return bundle
+	return subject, waiting[:n:n]
 }
 
 // bundleID names a bundle by its messages, so that the stream knows one again that is published twice.

@@ -40,7 +40,7 @@ func TestWhatComesDuringAWriteIsWrittenTogether(t *testing.T) {
 	s := newSlow()
 	c := newCommitter(s.write, clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)))
 	var group sync.WaitGroup
-	failed := make(chan error, 4)
+	failed := make(chan error, 6)
 	commit := func(id string) {
 		group.Go(func() {
 			if _, err := c.commit(t.Context(), "a", encoded{id: id}); err != nil {
@@ -58,24 +58,31 @@ func TestWhatComesDuringAWriteIsWrittenTogether(t *testing.T) {
 	}
 	other := make(chan error, 1)
 	go func() { _, err := c.commit(t.Context(), "b", encoded{id: "b"}); other <- err }()
-	if bundle := <-s.begun; len(bundle) != 1 || bundle[0].id != "b" {
-		t.Errorf("another subject waited: %v", bundle)
-	}
+	queued(t, c, 4)
+	commit("later")
+	queued(t, c, 5)
 	s.end <- nil
+	if second := <-s.begun; len(second) != 4 || second[0].id != "0" || second[3].id != "later" {
+		t.Errorf("second write: %v", second)
+	}
+	commit("next")
+	queued(t, c, 2)
+	s.end <- errors.New("full")
+	if third := <-s.begun; len(third) != 1 || third[0].id != "b" {
+		t.Errorf("another subject has to wait for its turn only: %v", third)
+	}
 	s.end <- nil
 	if err := <-other; err != nil {
 		t.Error(err)
 	}
-	if second := <-s.begun; len(second) != 3 || second[0].id != "0" || second[2].id != "2" {
-		t.Errorf("second write: %v", second)
-	}
-	s.end <- errors.New("full")
+	<-s.begun
+	s.end <- nil
 	group.Wait()
-	if len(failed) != 3 {
-		t.Errorf("%d of 3 learned that their write failed", len(failed))
+	if len(failed) != 4 {
+		t.Errorf("%d of 4 learned that their write failed", len(failed))
 	}
-	if len(c.queues) != 0 || c.waiting != 0 {
-		t.Errorf("left behind: %d queues, %d waiting", len(c.queues), c.waiting)
+	if len(c.queues) != 0 || len(c.turns) != 0 || c.waiting != 0 {
+		t.Errorf("left behind: %d queues, %d turns, %d waiting", len(c.queues), len(c.turns), c.waiting)
 	}
 }
 
@@ -87,12 +94,12 @@ func TestBundlesAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCommitter(nil, clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)))
-			q := &queue{}
+			c.writing = true
 			for range tc.messages {
-				q.waiting = append(q.waiting, &commit{encoded: encoded{data: make([]byte, tc.size)}})
+				c.queue("a", &commit{encoded: encoded{data: make([]byte, tc.size)}})
 			}
-			if got := len(c.take("a", q)); got != tc.want {
-				t.Errorf("%d messages, want %d", got, tc.want)
+			if _, bundle := c.take(); len(bundle) != tc.want {
+				t.Errorf("%d messages, want %d", len(bundle), tc.want)
 			}
 		})
 	}
