@@ -26,8 +26,6 @@ const (
 const (
 	// horizon is how many frames ahead requests are given out, and so how long a look-up waits behind a backfill at most.
 	horizon = 4
-	// backOff is what a refusal leaves of the pace.
-	backOff = 0.9
 	// minPace is the least share of frames that is used, after many refusals.
 	minPace = 1.0 / 64
 	// remembered is how many frames back it is known what was given out, for workers whose clocks are behind: a second.
@@ -135,8 +133,9 @@ func (f frames) adjust(b *bus.Budget, now time.Time) {
 	}
 }
 
-// refused slows a path down, or all with "": a little for one refusal, which may be due to requests that came late, and by
-// half for many in the same second. It asks nothing for as long as Stripe asked.
+// refused slows a path down, or all with "", by what was refused: each refusal takes away its own part of a second's requests,
+// and all of a second together half of the pace at most. One or two may be due to requests that came late. It asks nothing
+// for as long as Stripe asked.
 func (f frames) refused(b *bus.Budget, path string, wait time.Duration, now time.Time) {
 	f.adjust(b, now)
 	slow, seen := b.Slow[path]
@@ -148,7 +147,11 @@ func (f frames) refused(b *bus.Budget, path string, wait time.Duration, now time
 	if !seen || n-slow.Second >= int64(time.Second/f.length) {
 		slow.Second, slow.Floor = n, max(pace/2, minPace)
 	}
-	slow.Since, slow.Pace = n, max(pace*backOff, slow.Floor)
+	part := 2 * slow.Floor * f.length.Seconds() // Floor is half of the pace at the second's beginning
+	if path == "" {
+		part /= float64(f.most)
+	}
+	slow.Since, slow.Pace = n, max(pace-part, slow.Floor)
 	if wait > 0 {
 		slow.Until = max(slow.Until, f.number(now.Add(wait))+1)
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -138,9 +139,14 @@ func TestARefusalSlowsDownAndRecovers(t *testing.T) {
 	began := time.Unix(1_700_000_000, 0)
 	var b bus.Budget
 	f.refused(&b, "invoices", 0, began)
-	if pace := b.Slow["invoices"].Pace; pace != backOff {
-		t.Fatalf("pace %v after one refusal", pace)
+	if pace := b.Slow["invoices"].Pace; math.Abs(pace-23.0/24) > 1e-6 {
+		t.Fatalf("pace %v after one refusal of 24", pace)
 	}
+	f.refused(&b, "", 0, began)
+	if pace := b.Slow[""].Pace; math.Abs(pace-95.0/96) > 1e-6 {
+		t.Fatalf("pace %v after one refusal of 96", pace)
+	}
+	delete(b.Slow, "")
 	for range 30 {
 		f.refused(&b, "invoices", 0, began)
 	}
@@ -148,7 +154,7 @@ func TestARefusalSlowsDownAndRecovers(t *testing.T) {
 		t.Fatalf("pace %v after one second of refusals", pace)
 	}
 	f.refused(&b, "invoices", 0, began.Add(2*time.Second))
-	if pace := b.Slow["invoices"].Pace; pace < 0.45 || pace > 0.47 {
+	if pace := b.Slow["invoices"].Pace; pace < 0.49 || pace > 0.5 {
 		t.Fatalf("pace %v after another", pace)
 	}
 	per := func(from time.Duration, path string) (n int) {
