@@ -23,7 +23,7 @@ func ran(cmd *cobra.Command, input string, args ...string) (stdout, stderr strin
 	cmd.SetIn(strings.NewReader(input))
 	cmd.SetOut(&out)
 	cmd.SetErr(&errs)
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // without any, those of the test itself would count
 	err = cmd.Execute()
 	return out.String(), errs.String(), err
 }
