@@ -38,8 +38,10 @@ type CustomerRecord struct {
 
 	last     lastSignal
 	identity sealedIdentity
-	// search is what the identity is found by; empty as long as it was not looked at.
-	search string
+	// searchBits are those that the identity's tokens set; noBits as long as they were not made.
+	searchBits int64
+	// tokens are what the identity is found by, where they have to be stored.
+	tokens *string
 	person *signal.Person // a newer identity, not sealed yet
 	stored bool
 	before scoring.Evaluation
@@ -112,7 +114,7 @@ func (t *Tx) Customers(ctx context.Context, keys []CustomerKey) (map[CustomerKey
 		tuple: keyTuple,
 		tail: `) SELECT c.workspace, c.livemode, c.customer, c.state, c.tier, -c.neg_score, c.top_reason, c.evaluated_at,
 			c.freshness_ms, c.last_kind, c.last_created, c.last_id, c.identity, c.identity_created, c.identity_id, c.account,
-			c.p30, c.segment, -c.neg_mrr, c.currency, c.model_version, c.told, c.top_term, c.search
+			c.p30, c.segment, -c.neg_mrr, c.currency, c.model_version, c.told, c.top_term, c.search_bits
 			FROM k CROSS JOIN customers c
 			WHERE c.workspace = k.workspace AND c.livemode = k.livemode AND c.customer = k.id AND c.model_version <> ''
 			ORDER BY c.workspace, c.livemode, c.customer` + t.lock(` FOR UPDATE OF c`),
@@ -133,7 +135,7 @@ func scanRecord(rows *sql.Rows) (*CustomerRecord, error) {
 	err := rows.Scan(&r.Workspace, &r.Livemode, &r.Customer, &r.State, &r.before.Tier, &r.before.Score, &r.TopReason,
 		&evaluatedAt, &r.FreshnessMs, &r.last.kind, &r.last.created, &r.last.id,
 		&r.identity.sealed, &r.identity.created, &r.identity.id, &r.Account,
-		&r.before.P30, &r.before.Segment, &r.before.MRR, &r.before.Currency, &r.before.ModelVersion, &r.Told, &r.TopTerm, &r.search)
+		&r.before.P30, &r.before.Segment, &r.before.MRR, &r.before.Currency, &r.before.ModelVersion, &r.Told, &r.TopTerm, &r.searchBits)
 	r.before.MRR += 0 // a negated zero is none
 	r.Evaluation, r.EvaluatedAt, r.accountBefore = r.before, fromMilli(evaluatedAt), r.Account
 	return r, err
@@ -144,7 +146,7 @@ func scanRecord(rows *sql.Rows) (*CustomerRecord, error) {
 func (t *Tx) reserve(ctx context.Context, keys []CustomerKey) error {
 	_, err := t.execMany(ctx, statement{
 		head:  `INSERT INTO customers (` + customerColumns + `) VALUES `,
-		tuple: `(?,?,?,'','',9,0,0,0,'',0,'','','','',0,'',0,NULL,0,NULL,0,'','','','','','')`,
+		tuple: `(?,?,?,'','',9,0,0,0,'',0,'','','','',0,'',0,NULL,0,NULL,0,'','','','','',0)`,
 		tail:  ` ON CONFLICT (workspace, livemode, customer) DO NOTHING`,
 	}, len(keys), keyArgs(keys))
 	if err != nil {
@@ -155,7 +157,7 @@ func (t *Tx) reserve(ctx context.Context, keys []CustomerKey) error {
 
 const customerColumns = `workspace, livemode, customer, state, tier, tier_rank, neg_score, neg_mrr, p30, currency, segment,
 	top_reason, terms, model_version, last_kind, last_created, last_id, evaluated_at, next_change_at, freshness_ms,
-	identity, identity_created, identity_id, account, told, top_term, plan_interval, search`
+	identity, identity_created, identity_id, account, told, top_term, plan_interval, search_bits`
 
 // saveCustomers replaces all but the key.
 var saveCustomers = statement{
@@ -168,7 +170,7 @@ var saveCustomers = statement{
 		last_created = excluded.last_created, last_id = excluded.last_id, evaluated_at = excluded.evaluated_at,
 		next_change_at = excluded.next_change_at, freshness_ms = excluded.freshness_ms, identity = excluded.identity,
 		identity_created = excluded.identity_created, identity_id = excluded.identity_id, account = excluded.account,
-		told = excluded.told, top_term = excluded.top_term, plan_interval = excluded.plan_interval, search = excluded.search`,
+		told = excluded.told, top_term = excluded.top_term, plan_interval = excluded.plan_interval, search_bits = excluded.search_bits`,
 }
 
 // SaveCustomers writes records that Customers returned in this transaction, seals new identities, and adds a point to
@@ -185,6 +187,9 @@ func (t *Tx) SaveCustomers(ctx context.Context, records []*CustomerRecord) error
 	}
 	if _, err := t.execMany(ctx, saveCustomers, len(rows), func(i int) []any { return rows[i] }); err != nil {
 		return fmt.Errorf("save customers: %w", err)
+	}
+	if err := t.saveTokens(ctx, records); err != nil {
+		return err
 	}
 	for _, r := range records {
 		t.total(r.Scope).changes = 1
@@ -205,12 +210,11 @@ func (t *Tx) customerRow(r *CustomerRecord) ([]any, error) {
 	if err := t.sealPerson(r); err != nil {
 		return nil, err
 	}
-	t.indexPerson(r)
 	return []any{r.Workspace, bit(r.Livemode), r.Customer, r.State, string(e.Tier), tierRank(e.Tier), -e.Score,
 		0 - e.MRR, e.P30, e.Currency, bit(e.Segment), r.TopReason, terms, e.ModelVersion, string(r.last.kind),
 		r.last.created, r.last.id, r.EvaluatedAt.UnixMilli(), ceilMilli(e.NextChangeAt), r.FreshnessMs,
 		r.identity.sealed, r.identity.created, r.identity.id, r.Account, r.Told,
-		r.TopTerm, string(intervalOf(e.IntervalMonths)), r.search}, nil
+		r.TopTerm, string(intervalOf(e.IntervalMonths)), r.searchBits}, nil
 }
 
 func intervalOf(months float64) Interval {
@@ -221,35 +225,6 @@ func intervalOf(months float64) Interval {
 		return Yearly
 	}
 	return OtherInterval
-}
-
-// sealPerson seals a person that Observe has found.
-func (t *Tx) sealPerson(r *CustomerRecord) error {
-	if r.person == nil {
-		return nil
-	}
-	v, err := t.dataKey(r.Workspace)
-	if err != nil {
-		return fmt.Errorf("save customers: %w", err)
-	}
-	id := identity{Email: r.person.Email, Name: r.person.Name, ProfileID: r.person.ProfileID}
-	r.identity.sealed, err = sealIdentity(v, r.CustomerKey, id)
-	return err
-}
-
-// indexPerson makes the tokens of a new identity, or of one from before there were any. The latter waits where the
-// transaction has not opened the workspace.
-func (t *Tx) indexPerson(r *CustomerRecord) {
-	if r.person == nil && (r.search != "" || len(r.identity.sealed) == 0) {
-		return
-	}
-	key, err := t.dataKey(r.Workspace)
-	if err != nil {
-		return
-	}
-	if id, err := unsealIdentity(key, r.CustomerKey, r.identity.sealed); err == nil {
-		r.search = tokensOf(key, id)
-	}
 }
 
 // addHistory writes one point a day and customer, and only when the score or the tier changed: a day without a point

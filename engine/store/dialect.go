@@ -28,10 +28,13 @@ type dialect interface {
 	retryable(err error) bool
 	// unavailable says that the database, not the statement, is the reason.
 	unavailable(err error) bool
+	// tokenIndex is a condition of search_tokens that an index fulfils: one argument, tokens with spaces between them, all of
+	// which the customer must have. Empty where there is no such index.
+	tokenIndex() string
 	// clean hides what the database's own words could quote of a row. errors.As still finds the cause.
 	clean(err error) error
-	// scrub removes what an erasure of rows of the table leaves behind in files, after its commit.
-	scrub(ctx context.Context, writer *sql.DB, table string) error
+	// scrub removes what an erasure of rows of the tables leaves behind in files, after its commit.
+	scrub(ctx context.Context, writer *sql.DB, tables ...string) error
 }
 
 // hidden is an error of the database in words that quote no value.

@@ -53,7 +53,7 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 		{"failed_events", &n.Failed}, {"matches", &ignored}, {"match_decisions", &ignored}, {"profiles", &ignored},
 		{"profile_imports", &ignored}, {"staged_profiles", &ignored}, {"rematches", &ignored},
 		{"account_erasures", &ignored}, {"totals", &ignored}, {"segment_totals", &ignored}, {"segment_days", &ignored},
-		{"deliveries", &ignored}, {"models", &ignored}, {"model_runs", &ignored},
+		{"search_tokens", &ignored}, {"deliveries", &ignored}, {"models", &ignored}, {"model_runs", &ignored},
 	} {
 		if *table.count, err = t.exec(ctx, `DELETE FROM `+table.name+` WHERE workspace = ?`, workspace); err != nil {
 			return n, fmt.Errorf("empty %s: %w", table.name, err)

@@ -39,7 +39,7 @@ func (s *Store) EraseAccount(ctx context.Context, ref AccountRef, until time.Tim
 	if err != nil {
 		return ErasedCounts{}, fmt.Errorf("erase an account: %w", err)
 	}
-	if err := s.dialect.scrub(ctx, s.writer, "customers"); err != nil {
+	if err := s.dialect.scrub(ctx, s.writer, "customers", "search_tokens"); err != nil {
 		return n, fmt.Errorf("erased, but the database still holds the removed pages: %w", err)
 	}
 	return n, nil
@@ -68,7 +68,8 @@ func (t *Tx) eraseAccount(ctx context.Context, ref AccountRef, until time.Time) 
 		count *int
 	}{
 		{`signals` + ofCustomers, &n.Signals}, {`score_history` + ofCustomers, &n.Scores},
-		{`matches` + ofCustomers, &ignored}, {`match_decisions` + ofCustomers, &ignored}, {`customers` + ofAccount, &n.Customers}, {`events` + ofAccount, &n.Events},
+		{`matches` + ofCustomers, &ignored}, {`match_decisions` + ofCustomers, &ignored}, {`search_tokens` + ofCustomers, &ignored},
+		{`customers` + ofAccount, &n.Customers}, {`events` + ofAccount, &n.Events},
 		{`failed_events` + ofAccount, &n.Failed}, {`rematches` + ofAccount, &ignored},
 		{`deliveries` + ofAccount, &ignored}, {`segment_days` + ofAccount, &ignored}, {`segment_totals` + ofAccount, &ignored},
 	} {

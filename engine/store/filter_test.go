@@ -65,6 +65,8 @@ func testFilters(t *testing.T, f *fixture) {
 	f.enrol(t, customer(acme, "cus_B1"), every(3, atRisk(scoring.Normal, 70, 7000)), "open_dunning", "Li", "")
 	f.enrol(t, customer(acme, "cus_B2"), every(0, atRisk(scoring.Leaving, 89, 7000)), "cancel_scheduled", "", "")
 	f.enrol(t, customer(rival, "cus_A1"), every(1, atRisk(scoring.Critical, 95, 9900)), "open_dunning", "Nordlicht", "ada@nord.example")
+	// Test data has the same data key, and so the same tokens.
+	f.enrol(t, customer(acmeTest, "cus_A8"), atRisk(scoring.Critical, 95, 0), "open_dunning", "Nordlicht", "ada@nord.example")
 	// One that is not at risk is never found.
 	f.enrol(t, customer(acme, "cus_A9"), scoring.Evaluation{Tier: scoring.Normal, Score: 10}, "", "Nordlicht", "ada@nord.example")
 	for name, c := range map[string]struct {
@@ -113,7 +115,7 @@ func testFilters(t *testing.T, f *fixture) {
 // tokens are what the scope's one customer is found by.
 func (f *fixture) tokens(t testing.TB, s store.Scope) (tokens string) {
 	t.Helper()
-	query := fmt.Sprintf(`SELECT search FROM customers WHERE workspace = '%s' AND customer = 'cus_1'`, s.Workspace)
+	query := fmt.Sprintf(`SELECT tokens FROM search_tokens WHERE workspace = '%s' AND customer = 'cus_1'`, s.Workspace)
 	NewWithT(t).Expect(f.raw(t).QueryRow(query).Scan(&tokens)).To(Succeed())
 	return tokens
 }
@@ -133,6 +135,9 @@ func testSearchAtRest(t *testing.T, f *fixture) {
 	before := f.tokens(t, acme)
 	_, err := f.Erase(f.ctx, "acme/prod")
 	g.Expect(err).NotTo(HaveOccurred())
+	var workspaces string
+	g.Expect(f.raw(t).QueryRow(`SELECT MIN(workspace) FROM search_tokens`).Scan(&workspaces)).To(Succeed())
+	g.Expect(workspaces).To(Equal("rival/prod"), "what is erased has no tokens, the rest has")
 	f.enrol(t, customer(acme, "cus_1"), atRisk(scoring.Critical, 95, 0), "", "Marker Person", "marker@marked.example")
 	for _, token := range strings.Fields(f.tokens(t, acme)) {
 		g.Expect(before).NotTo(ContainSubstring(token), "a new data key makes other tokens")
@@ -142,15 +147,108 @@ func testSearchAtRest(t *testing.T, f *fixture) {
 	g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: "renam"})).To(Equal([]string{"cus_1"}))
 }
 
-// testSearchOfOlderRows holds that a customer from before there was a search is found after it was next saved.
+// testSearchOrder holds the pages of words that few and that many have against the whole list, and that a page leads on
+// when another customer has made a word one of many.
+func testSearchOrder(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	random := rand.New(rand.NewPCG(5, 6))
+	add := func(from, to int) {
+		f.update(t, func(tx *store.Tx) error {
+			if _, err := tx.Workspaces(f.ctx, []store.Scope{acme}); err != nil {
+				return err
+			}
+			var keys []store.CustomerKey
+			for i := from; i < to; i++ {
+				keys = append(keys, customer(acme, fmt.Sprintf("cus_%05d", i)))
+			}
+			records, err := tx.Customers(f.ctx, keys)
+			if err != nil {
+				return err
+			}
+			save := make([]*store.CustomerRecord, 0, len(keys))
+			for i, key := range keys {
+				r, name := records[key], []string{"Nordlicht Bau", "Nordlicht Energie", "Nordwind Bau"}[random.IntN(3)]
+				if i%50 == 0 {
+					name += " Zephyr"
+				}
+				r.Observe(signal.Signal{ID: "evt_1", Kind: signal.CustomerUpdated, Created: 1, Person: &signal.Person{Name: name}})
+				r.State, r.EvaluatedAt = []byte(`{}`), start
+				r.Evaluation = atRisk([]scoring.Tier{scoring.Critical, scoring.Normal}[random.IntN(2)], 60+random.IntN(30), float64(random.IntN(5)))
+				r.Evaluation.Segment, r.Evaluation.ModelVersion = random.IntN(4) == 0, "prior-1"
+				save = append(save, r)
+			}
+			return tx.SaveCustomers(f.ctx, save)
+		})
+	}
+	add(0, store.Rare)
+	first, err := f.AtRisk(f.ctx, "acme/prod", store.AtRiskQuery{Search: "nord", Limit: 7})
+	g.Expect(err).NotTo(HaveOccurred())
+	add(store.Rare, store.Rare+1)
+	add(store.Rare+1, store.Rare+1000)
+
+	whole := map[string]string{}
+	var order []string
+	for q := (store.AtRiskQuery{Limit: 500}); ; {
+		page, err := f.AtRisk(f.ctx, "acme/prod", q)
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, row := range page.Rows {
+			whole[row.Customer], order = row.Name, append(order, row.Customer)
+		}
+		if q.After = page.Next; q.After == "" {
+			break
+		}
+	}
+	for text, fits := range map[string]func(name string) bool{
+		"nord":      func(string) bool { return true },
+		"nordlicht": func(name string) bool { return strings.HasPrefix(name, "Nordlicht") },
+		"bau":       func(name string) bool { return strings.Contains(name, "Bau") },
+		"bau nordl": func(name string) bool { return strings.HasPrefix(name, "Nordlicht Bau") },
+		"zephyr":    func(name string) bool { return strings.Contains(name, "Zephyr") },
+		"zeph nord": func(name string) bool { return strings.Contains(name, "Zephyr") },
+		"nobody":    func(string) bool { return false },
+	} {
+		want := slices.DeleteFunc(slices.Clone(order), func(id string) bool { return !fits(whole[id]) })
+		g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: text, Limit: 7})).To(Equal(want), text)
+	}
+	second, err := f.AtRisk(f.ctx, "acme/prod", store.AtRiskQuery{Search: "nord", Limit: 7, After: first.Next})
+	g.Expect(err).NotTo(HaveOccurred())
+	last := slices.Index(order, first.Rows[6].Customer)
+	g.Expect(ids(second)).To(Equal(order[last+1 : last+8]))
+}
+
+// testUnchangedIdentity holds that a name that Stripe tells once more is not written once more.
+func testUnchangedIdentity(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	enrol := func(name string) { f.enrol(t, customer(acme, "cus_1"), atRisk(scoring.Critical, 95, 0), "", name, "") }
+	enrol("Nordlicht")
+	_, err := f.raw(t).Exec(`DELETE FROM search_tokens`)
+	g.Expect(err).NotTo(HaveOccurred())
+	enrol("Nordlicht")
+	g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: "nord"})).To(BeEmpty(), "it would be written again")
+	enrol("Nordlichter")
+	g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: "nord"})).To(Equal([]string{"cus_1"}))
+}
+
+// testSearchOfOlderRows holds that customers are found whom the migration left without bits, and after they were next
+// saved those who had no tokens either.
 func testSearchOfOlderRows(t *testing.T, f *fixture) {
 	g := NewWithT(t)
 	f.enrol(t, customer(acme, "cus_1"), atRisk(scoring.Critical, 95, 0), "", "Nordlicht", "")
-	_, err := f.raw(t).Exec(`UPDATE customers SET search = ''`)
+	f.enrol(t, customer(acme, "cus_2"), atRisk(scoring.Critical, 94, 0), "", "Nordlicht", "")
+	f.enrol(t, customer(acme, "cus_3"), atRisk(scoring.Critical, 93, 0), "", "", "")
+	_, err := f.raw(t).Exec(`UPDATE customers SET search_bits = -1`)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: "nord"})).To(BeEmpty())
-	f.enrol(t, customer(acme, "cus_1"), atRisk(scoring.Critical, 96, 0), "", "", "")
-	g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: "nord"})).To(Equal([]string{"cus_1"}))
+	g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: "nord"})).To(Equal([]string{"cus_1", "cus_2"}))
+	_, err = f.raw(t).Exec(`DELETE FROM search_tokens WHERE customer = 'cus_1'`)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: "nord"})).To(Equal([]string{"cus_2"}))
+	for _, id := range []string{"cus_1", "cus_2", "cus_3"} {
+		f.enrol(t, customer(acme, id), atRisk(scoring.Critical, 96, 0), "", "", "")
+	}
+	g.Expect(f.found(t, "acme/prod", store.AtRiskQuery{Search: "nord"})).To(Equal([]string{"cus_1", "cus_2"}))
+	var unmade int
+	g.Expect(f.raw(t).QueryRow(`SELECT COUNT(*) FROM customers WHERE search_bits = -1`).Scan(&unmade)).To(Succeed())
+	g.Expect(unmade).To(BeZero())
 }
 
 // testTotals holds the running totals against a count of the rows, while customers come, move and go.

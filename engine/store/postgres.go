@@ -39,7 +39,11 @@ func (d postgresDialect) open(ctx context.Context) (writer, reader *sql.DB, err 
 		// The cause quotes the connection string.
 		return nil, nil, errors.New("the connection string cannot be parsed")
 	}
-	db := stdlib.OpenDB(*cfg)
+	// All queries of pages are short. The planner takes a few for long, and would compile them for longer than they run.
+	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `SET jit = off`)
+		return err
+	}))
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
@@ -94,6 +98,10 @@ func postgresCode(err error) string {
 	return e.Code
 }
 
+func (postgresDialect) tokenIndex() string {
+	return `string_to_array(tokens, ' ') @> string_to_array(?, ' ')`
+}
+
 // clean replaces the server's message, which quotes values of the classes 22 (data) and 23 (integrity).
 func (postgresDialect) clean(err error) error {
 	code := postgresCode(err)
@@ -105,7 +113,7 @@ func (postgresDialect) clean(err error) error {
 
 // scrub lets the space of what was removed be reused: a destroyed key, or one account's sealed identities. The server's
 // own log and its backups keep both until they expire; without the "identity" keyset they open nothing.
-func (postgresDialect) scrub(ctx context.Context, writer *sql.DB, table string) error {
-	_, err := writer.ExecContext(ctx, "VACUUM "+table)
+func (postgresDialect) scrub(ctx context.Context, writer *sql.DB, tables ...string) error {
+	_, err := writer.ExecContext(ctx, "VACUUM "+strings.Join(tables, ", "))
 	return err
 }

@@ -60,7 +60,7 @@ func dumpTables(t testing.TB, db *sql.DB, schema string) []byte {
 	var out []byte
 	for _, table := range []string{"workspaces", "signals", "events", "customers", "score_history", "failed_events", "totals",
 		"account_erasures", "profiles", "matches", "rematches", "match_decisions", "profile_imports",
-		"staged_profiles"} {
+		"staged_profiles", "search_tokens"} {
 		rows, err := db.QueryContext(t.Context(), fmt.Sprintf("SELECT * FROM %s.%s", schema, table))
 		g.Expect(err).NotTo(HaveOccurred())
 		columns, err := rows.Columns()

@@ -46,7 +46,7 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	}
 	limit = min(limit, maxPage)
 
-	where, err := s.selection(w, q)
+	where, err := s.selection(ctx, db, w, q)
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,10 @@ import (
 )
 
 // Names and addresses are sealed, so that a search cannot compare them. A customer has tokens beside them instead: keyed
-// hashes of the address and of the beginnings of the name's words, which are found in the index of the at-risk list.
-// Without the workspace's data key nobody can make a token, so that they say nothing once that is destroyed.
+// hashes of the address and of the beginnings of the name's words. They are in a table of their own, whose index finds the
+// few who have a rare one, where the dialect has such an index. Whom many have is found in the order of the at-risk list
+// instead: there each customer has bits that its tokens set, and only of those who have all the wanted bits the tokens are
+// looked at. Without the workspace's data key nobody can make a token, so that they say nothing once that is destroyed.
 const (
 	// shortest and longest beginning of a word that is hashed, in letters. A longer one that is searched for is looked up
 	// by its first letters.
@@ -25,10 +27,17 @@ const (
 	maxWords = 8
 	// tokenLetters are 50 bits: two values with one token are not met among the customers of a workspace.
 	tokenLetters = 10
+	// bitsOfToken are set by each token. Two words and an address have 9 tokens, which set a third of the 63: then one in 23
+	// customers has all those of an address that it has not, and far fewer those of a longer word with its beginnings.
+	bitsOfToken = 3
+	// noBits yet: all are set, so that the tokens are looked at.
+	noBits = -1
 )
 
-// lettersOfTokens are in lower case, since SQLite's LIKE does not tell cases apart.
-var lettersOfTokens = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+// tokenAlphabet is in lower case, since SQLite's LIKE does not tell cases apart.
+const tokenAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
+
+var lettersOfTokens = base32.NewEncoding(tokenAlphabet).WithPadding(base32.NoPadding)
 
 func (k *dataKey) token(kind, value string) string {
 	mac := hmac.New(sha256.New, k.lookup)
@@ -36,7 +45,7 @@ func (k *dataKey) token(kind, value string) string {
 	return lettersOfTokens.EncodeToString(mac.Sum(nil))[:tokenLetters]
 }
 
-// tokensOf returns what the person is found by, each token between spaces; a space alone when there is nothing.
+// tokensOf returns what the person is found by, a space between two tokens.
 func tokensOf(key *dataKey, id identity) string {
 	var tokens []string
 	if email := (matching.Customer{Email: id.Email}).Keys().Email; email != "" {
@@ -44,28 +53,50 @@ func tokensOf(key *dataKey, id identity) string {
 	}
 	words := wordsOf(id.Name)
 	for _, word := range words[:min(len(words), maxWords)] {
-		for n := min(shortest, len(word)); n <= min(longest, len(word)); n++ {
-			tokens = append(tokens, key.token("name", string(word[:n])))
-		}
+		tokens = append(tokens, key.beginnings(word)...)
 	}
 	slices.Sort(tokens)
-	var b strings.Builder
-	b.WriteByte(' ')
-	for _, token := range slices.Compact(tokens) {
-		b.WriteString(token)
-		b.WriteByte(' ')
-	}
-	return b.String()
+	return strings.Join(slices.Compact(tokens), " ")
 }
 
-// wantedTokens are those that a customer must have to be found by the text.
-func wantedTokens(key *dataKey, text string) []string {
-	if email := (matching.Customer{Email: text}).Keys().Email; email != "" {
-		return []string{key.token("email", email)}
+// bitsOf returns the bits that the tokens set, 63 at most: a signed number holds no more without its sign. Two letters give
+// one. The migration that brought the bits in makes them in SQL.
+func bitsOf(tokens []string) (bits int64) {
+	for _, token := range tokens {
+		for n := range bitsOfToken {
+			high, low := strings.IndexByte(tokenAlphabet, token[2*n]), strings.IndexByte(tokenAlphabet, token[2*n+1])
+			bits |= 1 << ((32*high + low) % 63)
+		}
 	}
-	var tokens []string
+	return bits
+}
+
+// wanted is what a customer must have to be found.
+type wanted struct {
+	tokens []string
+	bits   int64
+}
+
+// wantedBy returns what the text asks for; no tokens when nobody can be found by it. Who has a beginning of a word has the
+// shorter ones, too: their bits tell many more apart.
+func wantedBy(key *dataKey, text string) wanted {
+	if email := (matching.Customer{Email: text}).Keys().Email; email != "" {
+		tokens := []string{key.token("email", email)}
+		return wanted{tokens, bitsOf(tokens)}
+	}
+	var w wanted
 	for _, word := range wordsOf(text) {
-		tokens = append(tokens, key.token("name", string(word[:min(longest, len(word))])))
+		tokens := key.beginnings(word)
+		w.tokens, w.bits = append(w.tokens, tokens[len(tokens)-1]), w.bits|bitsOf(tokens)
+	}
+	return w
+}
+
+// beginnings returns the tokens of the word's beginnings, the longest last.
+func (k *dataKey) beginnings(word []rune) []string {
+	var tokens []string
+	for n := min(shortest, len(word)); n <= min(longest, len(word)); n++ {
+		tokens = append(tokens, k.token("name", string(word[:n])))
 	}
 	return tokens
 }

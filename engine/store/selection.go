@@ -11,6 +11,8 @@ import (
 	"github.com/kustiq/kustiq/engine/scoring"
 )
 
+const fromAll = `FROM customers at_risk`
+
 // selection is FROM and WHERE of what a query for customers at risk asks for. All of its columns are in the index.
 type selection struct {
 	scope Scope
@@ -24,6 +26,8 @@ type selection struct {
 	args []any
 	// unfiltered is how much of the text selects by nothing but the tier.
 	unfiltered int
+	// few says that the customers are named one by one, so that counting them takes no walk.
+	few bool
 }
 
 func (s *selection) and(condition string, args ...any) {
@@ -31,11 +35,11 @@ func (s *selection) and(condition string, args ...any) {
 	s.args = append(s.args, args...)
 }
 
-func (s *Store) selection(w workspaceRow, q AtRiskQuery) (*selection, error) {
+func (s *Store) selection(ctx context.Context, db querier, w workspaceRow, q AtRiskQuery) (*selection, error) {
 	// segment = 1 is written out, so that both planners use the partial index.
 	where := &selection{
 		scope: w.scope, tier: q.Tier, plain: q.Interval == "" && q.Reason == "" && q.MinMRR <= 0 && q.Search == "",
-		text: `FROM customers WHERE workspace = ? AND livemode = ? AND segment = 1`, args: []any{w.scope.Workspace, bit(w.scope.Livemode)},
+		text: fromAll + ` WHERE workspace = ? AND livemode = ? AND segment = 1`, args: []any{w.scope.Workspace, bit(w.scope.Livemode)},
 	}
 	if q.Tier != "" {
 		where.and(`tier_rank = ?`, tierRank(scoring.Tier(q.Tier)))
@@ -50,41 +54,27 @@ func (s *Store) selection(w workspaceRow, q AtRiskQuery) (*selection, error) {
 	if q.MinMRR > 0 {
 		where.and(`neg_mrr <= ?`, -q.MinMRR)
 	}
-	if q.Search != "" {
-		if err := s.search(w, q.Search, where); err != nil {
+	var want wanted
+	from, to, byID := idRange(q.Search)
+	switch {
+	case byID:
+		where.and(`customer >= ?`, from)
+		where.and(`customer < ?`, to)
+	case q.Search != "":
+		var err error
+		if want, err = s.wanted(w, q.Search); err != nil {
 			return nil, err
 		}
 	}
 	if !where.plain || q.Tier != "" {
-		sum := sha256.Sum256([]byte(where.text + fmt.Sprintf("%q", where.args[2:])))
+		// Not the condition that searches: on one page it may be another than on the page before.
+		sum := sha256.Sum256([]byte(where.text + fmt.Sprintf("%q %q", where.args[2:], want.tokens)))
 		where.name = base64.RawURLEncoding.EncodeToString(sum[:9])
 	}
-	return where, nil
-}
-
-// search adds what the text is looked up by. Where nothing can be found it selects nothing.
-func (s *Store) search(w workspaceRow, text string, where *selection) error {
-	if from, to, ok := idRange(text); ok {
-		where.and(`customer >= ?`, from)
-		where.and(`customer < ?`, to)
-		return nil
+	if byID || q.Search == "" {
+		return where, nil
 	}
-	if len(w.key) == 0 {
-		where.and(`1 = 0`)
-		return nil
-	}
-	key, err := s.keys.open(w.scope.Workspace, w.key)
-	if err != nil {
-		return err
-	}
-	tokens := wantedTokens(key, text)
-	if len(tokens) == 0 {
-		where.and(`1 = 0`)
-	}
-	for _, token := range tokens {
-		where.and(`search LIKE ?`, "% "+token+" %")
-	}
-	return nil
+	return where, where.search(ctx, db, want)
 }
 
 const (
@@ -107,11 +97,20 @@ func (s *selection) count(ctx context.Context, db querier) (n int, more bool, er
 	if err = db.row(ctx, query, args...).Scan(&of); err != nil || s.plain {
 		return of, false, err
 	}
-	query = `SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT customer, neg_mrr, plan_interval, top_term, search ` + s.text[:s.unfiltered] + `
-		ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ` + strconv.Itoa(CountedAmong) + `) riskiest
-		WHERE 1 = 1` + s.text[s.unfiltered:] + ` LIMIT ` + strconv.Itoa(CountedTo+1) + `) counted`
-	err = db.row(ctx, query, s.args...).Scan(&n)
+	if s.few {
+		query = `SELECT COUNT(*) FROM (SELECT 1 ` + s.text + ` LIMIT ` + strconv.Itoa(CountedTo+1) + `) counted`
+		err = db.row(ctx, query, s.args...).Scan(&n)
+		return min(n, CountedTo), n > CountedTo, err
+	}
+	err = db.row(ctx, s.counting(CountedAmong, CountedTo+1), s.args...).Scan(&n)
 	return min(n, CountedTo), n > CountedTo || of > CountedAmong, err
+}
+
+// counting is the query that counts who is selected among the riskiest, as far as is said.
+func (s *selection) counting(among, to int) string {
+	return `SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT customer, neg_mrr, plan_interval, top_term, search_bits ` + s.text[:s.unfiltered] + `
+		ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ` + strconv.Itoa(among) + `) at_risk
+		WHERE 1 = 1` + s.text[s.unfiltered:] + ` LIMIT ` + strconv.Itoa(to) + `) counted`
 }
 
 // idRange returns the range of the ids that begin with the text, if it is the beginning of an id.

@@ -128,11 +128,14 @@ func sqliteCode(err error) int {
 	return e.Code() & 0xff
 }
 
+// tokenIndex is none: SQLite walks its one file, and a row for each token would make each new customer costly to write.
+func (sqliteDialect) tokenIndex() string { return "" }
+
 // clean has nothing to do: SQLite names tables and constraints, never values.
 func (sqliteDialect) clean(err error) error { return err }
 
 // scrub empties the write-ahead log, which still holds the pages as they were before the erasure.
-func (sqliteDialect) scrub(ctx context.Context, writer *sql.DB, _ string) error {
+func (sqliteDialect) scrub(ctx context.Context, writer *sql.DB, _ ...string) error {
 	_, err := writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err
 }

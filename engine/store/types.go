@@ -68,7 +68,7 @@ const (
 type AtRiskPage struct {
 	Rows []CustomerRow `json:"rows"`
 	// Total counts all customers that the query matches, on every page. With filters it ends at CountedTo, and those are
-	// counted among the CountedAmong riskiest; More says that there are more, or may be.
+	// counted among the CountedAmong riskiest, unless a search has found them by an index; More says that there are more, or may be.
 	Total int  `json:"total"`
 	More  bool `json:"more,omitempty"`
 	// Next is the After of the next page; empty on the last one.
