@@ -29,6 +29,7 @@ func TestPicturesForTheDocs(t *testing.T) {
 		{"churn-narrow", "churn", look{400, 860, false}},
 		{"customer", "customer", look{1280, 1000, false}},
 		{"model", "model", look{1280, 1000, false}},
+		{"integrations", "integrations", look{1280, 1000, false}},
 	} {
 		p := paths[picture.page]
 		w.do(as(picture.look))
