@@ -140,7 +140,9 @@ var _ = Describe("A Backfill", func() {
 		p, _, err := euBus.Progress().Get(ctx, string(b.UID))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(p).To(And(HaveField("Suspend", true), HaveField("Owner", "a worker"), HaveField("Objects", int64(600))), "by which a worker knows")
-		Expect(expectCondition(ctx, c, v1alpha1.ConditionBackfillComplete, metav1.ConditionFalse, v1alpha1.ReasonInProgress).Message).To(ContainSubstring("suspended"))
+		Eventually(func() string { // the connection hears of it after the Backfill
+			return expectCondition(ctx, c, v1alpha1.ConditionBackfillComplete, metav1.ConditionFalse, v1alpha1.ReasonInProgress).Message
+		}).Should(ContainSubstring("suspended"))
 		p.Phase, p.Owner = bus.PhaseSuspended, ""
 		report(ctx, b, p)
 
