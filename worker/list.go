@@ -148,17 +148,21 @@ func (r *run) grow(l *list, s *slice) (added []*slice) {
 // split is how many parts to cut off a slice when target pages of the list should be under way. A list of which little is
 // known is halved, to find where it has objects at all.
 func (l *list) split(s *slice, target int) int {
-	wanted := target - l.slices.open()
-	if s.Done || wanted < 1 {
+	wanted, allowed := target-l.slices.open(), int(l.slices.allowance())-l.splits
+	if s.Done || wanted < 1 || allowed < 1 {
 		return 0
 	}
-	allowed := l.slices.allowance() - float64(l.splits)
 	if !l.slices.located() {
-		return int(min(allowed, 1))
+		return 1
 	}
-	// Its part of all that is left, so that one slice does not take what a longer one needs.
-	part := int(float64(target)*s.expected()/l.slices.expected()+0.5) - 1
-	return min(wanted, max(part, 1), int(allowed))
+	// Of the slices that there can be it gets its part of all that is left, so that one does not take what a longer one
+	// needs. A single one that is left over goes to the longest.
+	reachable := float64(l.slices.open() + min(wanted, allowed))
+	part := int(reachable*s.expected()/l.slices.expected()+0.5) - 1
+	if part < 1 && s.expected() >= l.slices.longest() {
+		part = 1
+	}
+	return min(part, wanted, allowed)
 }
 
 // target is how many pages of a list have to be under way to use the whole of the rate: as many as fall due while one

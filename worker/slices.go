@@ -129,6 +129,14 @@ func (l sliced) expected() (pages float64) {
 	return pages
 }
 
+// longest is how many pages are expected to be left of the longest slice.
+func (l sliced) longest() (pages float64) {
+	for _, s := range l {
+		pages = max(pages, s.expected())
+	}
+	return pages
+}
+
 // located says whether objects were found at enough places to tell how many there are.
 func (l sliced) located() bool {
 	found := 0

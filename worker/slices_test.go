@@ -80,6 +80,12 @@ func TestListsAreReadOnceAndNearlyAsCheaplyAsPossible(t *testing.T) {
 		slices.SortFunc(p, func(a, b int64) int { return int(b - a) })
 		return p
 	}
+	regular := func(n int, span int64) (p paging) {
+		for i := range n {
+			p = append(p, to-span*int64(i)/int64(n))
+		}
+		return p
+	}
 	same := func(n int) (p paging) {
 		for range n {
 			p = append(p, to-1000)
@@ -101,6 +107,9 @@ func TestListsAreReadOnceAndNearlyAsCheaplyAsPossible(t *testing.T) {
 		"a few pages":                      {spread(900, year), 0, 1, 0},
 		"as many in a month":               {spread(900, year/12), 0, 2, 0},
 		"many, over five years":            {spread(60_000, 5*year), 0, 60, 0},
+		"some, over five years":            {spread(20_000, 5*year), 0, 20, 24},
+		"some, as regular as a clock":      {regular(20_000, 5*year), 0, 20, 24},
+		"some in a month":                  {spread(40_000, year/12), to - year/12, 40, 24},
 		"many, and more of them":           {grown(60_000, 5*year), 0, 60, 0},
 		"many in 90 days":                  {spread(60_000, 90*86400), to - 90*86400, 60, 0},
 		"all in one second":                {same(10_000), 0, 10, 100},
