@@ -175,7 +175,7 @@ func selfSigned(t *testing.T, host string) (certificate, key string) {
 // release installs or upgrades, and returns when everything is ready.
 func (s *story) release(verb, chart, version string, more ...string) {
 	began := time.Now()
-	args := append([]string{verb, "kustiq", chart, "-n", namespace, "-f", "testdata/values.yaml", "--set", "image.tag=" + version, "--wait", "--timeout", "3m"}, more...)
+	args := append([]string{verb, "kustiq", chart, "-n", namespace, "-f", "testdata/values.yaml", "--set-string", "image.tag=" + version, "--wait", "--timeout", "3m"}, more...)
 	s.must(s.run("", s.helm, args...))
 	fmt.Printf("  helm %s: ready after %.1f s\n", verb, time.Since(began).Seconds())
 }
