@@ -167,35 +167,16 @@ func (f *fixture) crowd(b *testing.B, n int) {
 	b.Helper()
 	random := rand.New(rand.NewPCG(1, 1))
 	tiers := []scoring.Tier{scoring.Normal, scoring.Normal, scoring.Leaving, scoring.Critical}
-	for from := 0; from < n; from += 2000 {
-		f.update(b, func(tx *store.Tx) error {
-			if _, err := tx.Workspaces(f.ctx, []store.Scope{acme}); err != nil {
-				return err
-			}
-			var keys []store.CustomerKey
-			for i := from; i < min(n, from+2000); i++ {
-				keys = append(keys, customer(acme, fmt.Sprintf("cus_%06d", i)))
-			}
-			records, err := tx.Customers(f.ctx, keys)
-			if err != nil {
-				return err
-			}
-			save := make([]*store.CustomerRecord, 0, len(keys))
-			for i, key := range keys {
-				r := records[key]
-				r.State = make([]byte, 600)
-				r.Evaluation = atRisk(tiers[random.IntN(len(tiers))], 60+random.IntN(38), float64(random.IntN(90000)))
-				r.Evaluation.Segment, r.Evaluation.ModelVersion = (from+i)%5 == 0, "prior-1"
-				r.Evaluation.IntervalMonths, r.TopTerm = []float64{1, 1, 1, 12, 3}[random.IntN(5)], "open_dunning"
-				if random.IntN(100) == 0 {
-					r.TopTerm = "dispute"
-				}
-				r.EvaluatedAt, r.Evaluation.NextChangeAt = start, start.Add(1)
-				r.Observe(signal.Signal{ID: "evt_1", Kind: signal.CustomerUpdated, Created: 1,
-					Person: &signal.Person{Email: key.Customer + "@example.com", Name: fmt.Sprintf("Kunde %d %d GmbH", (from+i)%10, from+i)}})
-				save = append(save, r)
-			}
-			return tx.SaveCustomers(f.ctx, save)
-		})
-	}
+	f.saveMany(b, acme, names(n, "cus_%06d"), func(i int, r *store.CustomerRecord) {
+		r.State = make([]byte, 600)
+		r.Evaluation = atRisk(tiers[random.IntN(len(tiers))], 60+random.IntN(38), float64(random.IntN(90000)))
+		r.Evaluation.Segment = i%5 == 0
+		r.Evaluation.IntervalMonths, r.TopTerm = []float64{1, 1, 1, 12, 3}[random.IntN(5)], "open_dunning"
+		if random.IntN(100) == 0 {
+			r.TopTerm = "dispute"
+		}
+		r.Evaluation.NextChangeAt = start.Add(1)
+		r.Observe(signal.Signal{ID: "evt_1", Kind: signal.CustomerUpdated, Created: 1,
+			Person: &signal.Person{Email: r.Customer + "@example.com", Name: fmt.Sprintf("Kunde %d %d GmbH", i%10, i)}})
+	})
 }

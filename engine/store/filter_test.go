@@ -152,32 +152,16 @@ func testSearchAtRest(t *testing.T, f *fixture) {
 func testSearchOrder(t *testing.T, f *fixture) {
 	g := NewWithT(t)
 	random := rand.New(rand.NewPCG(5, 6))
+	all := names(store.Rare+1000, "cus_%05d")
 	add := func(from, to int) {
-		f.update(t, func(tx *store.Tx) error {
-			if _, err := tx.Workspaces(f.ctx, []store.Scope{acme}); err != nil {
-				return err
+		f.saveMany(t, acme, all[from:to], func(i int, r *store.CustomerRecord) {
+			name := []string{"Nordlicht Bau", "Nordlicht Energie", "Nordwind Bau"}[random.IntN(3)]
+			if i%50 == 0 {
+				name += " Zephyr"
 			}
-			var keys []store.CustomerKey
-			for i := from; i < to; i++ {
-				keys = append(keys, customer(acme, fmt.Sprintf("cus_%05d", i)))
-			}
-			records, err := tx.Customers(f.ctx, keys)
-			if err != nil {
-				return err
-			}
-			save := make([]*store.CustomerRecord, 0, len(keys))
-			for i, key := range keys {
-				r, name := records[key], []string{"Nordlicht Bau", "Nordlicht Energie", "Nordwind Bau"}[random.IntN(3)]
-				if i%50 == 0 {
-					name += " Zephyr"
-				}
-				r.Observe(signal.Signal{ID: "evt_1", Kind: signal.CustomerUpdated, Created: 1, Person: &signal.Person{Name: name}})
-				r.State, r.EvaluatedAt = []byte(`{}`), start
-				r.Evaluation = atRisk([]scoring.Tier{scoring.Critical, scoring.Normal}[random.IntN(2)], 60+random.IntN(30), float64(random.IntN(5)))
-				r.Evaluation.Segment, r.Evaluation.ModelVersion = random.IntN(4) == 0, "prior-1"
-				save = append(save, r)
-			}
-			return tx.SaveCustomers(f.ctx, save)
+			r.Observe(signal.Signal{ID: "evt_1", Kind: signal.CustomerUpdated, Created: 1, Person: &signal.Person{Name: name}})
+			r.Evaluation = atRisk([]scoring.Tier{scoring.Critical, scoring.Normal}[random.IntN(2)], 60+random.IntN(30), float64(random.IntN(5)))
+			r.Evaluation.Segment = random.IntN(4) == 0
 		})
 	}
 	add(0, store.Rare)
@@ -294,29 +278,7 @@ func testTotals(t *testing.T, f *fixture) {
 func testBoundedCount(t *testing.T, f *fixture) {
 	g := NewWithT(t)
 	const all = store.CountedAmong + 3
-	for from := 0; from < all; from += 2000 {
-		f.update(t, func(tx *store.Tx) error {
-			if _, err := tx.Workspaces(f.ctx, []store.Scope{acme}); err != nil {
-				return err
-			}
-			var keys []store.CustomerKey
-			for i := from; i < min(from+2000, all); i++ {
-				keys = append(keys, customer(acme, fmt.Sprintf("cus_%06d", i)))
-			}
-			records, err := tx.Customers(f.ctx, keys)
-			if err != nil {
-				return err
-			}
-			save := make([]*store.CustomerRecord, 0, len(keys))
-			for _, key := range keys {
-				r := records[key]
-				r.State, r.Evaluation, r.EvaluatedAt = []byte(`{}`), atRisk(scoring.Normal, 70, 4900), start
-				r.Evaluation.ModelVersion = "prior-1"
-				save = append(save, r)
-			}
-			return tx.SaveCustomers(f.ctx, save)
-		})
-	}
+	f.saveMany(t, acme, names(all, "cus_%06d"), func(_ int, r *store.CustomerRecord) { r.Evaluation = atRisk(scoring.Normal, 70, 4900) })
 	for _, c := range []struct {
 		q     store.AtRiskQuery
 		total int

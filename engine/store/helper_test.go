@@ -109,6 +109,36 @@ func (f *fixture) put(tx *store.Tx, key store.CustomerKey, e scoring.Evaluation,
 	return tx.SaveCustomers(f.ctx, []*store.CustomerRecord{r})
 }
 
+// saveMany stores customers as change makes the one at an index, in as many batches as it takes.
+func (f *fixture) saveMany(t testing.TB, s store.Scope, ids []string, change func(i int, r *store.CustomerRecord)) {
+	t.Helper()
+	const most = 2000
+	for from := 0; from < len(ids); from += most {
+		f.update(t, func(tx *store.Tx) error {
+			if _, err := tx.Workspaces(f.ctx, []store.Scope{s}); err != nil {
+				return err
+			}
+			var keys []store.CustomerKey
+			for _, id := range ids[from:min(from+most, len(ids))] {
+				keys = append(keys, customer(s, id))
+			}
+			records, err := tx.Customers(f.ctx, keys)
+			if err != nil {
+				return err
+			}
+			save := make([]*store.CustomerRecord, 0, len(keys))
+			for i, key := range keys {
+				r := records[key]
+				r.State, r.EvaluatedAt = []byte(`{}`), start
+				change(from+i, r)
+				r.Evaluation.ModelVersion = "prior-1"
+				save = append(save, r)
+			}
+			return tx.SaveCustomers(f.ctx, save)
+		})
+	}
+}
+
 func customer(s store.Scope, id string) store.CustomerKey {
 	return store.CustomerKey{Scope: s, Customer: id}
 }

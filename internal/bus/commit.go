@@ -30,8 +30,8 @@ type encoded struct {
 	data []byte
 }
 
-// write makes one bundle durable and says whether the stream already had it.
-type write func(ctx context.Context, subject string, bundle []encoded) (duplicate bool, err error)
+// write makes one bundle durable and says whether the stream already had it. It ends by itself in publishTimeout.
+type write func(subject string, bundle []encoded) (duplicate bool, err error)
 
 // committer writes messages that come at the same time together: while one bundle is written, what else comes waits for
 // the next of its subject. A message that comes alone is written at once. Subjects take turns. All bundles go into one
@@ -107,7 +107,7 @@ func (c *committer) empty() {
 		// The first has waited longest. After the time of one write its sender should try again elsewhere, or later.
 		err := unavailable("publish", errSaturated)
 		if c.clock.Since(bundle[0].since) < publishTimeout {
-			duplicate, err = c.writeAll(context.Background(), subject, bundle)
+			duplicate, err = c.writeAll(subject, bundle)
 		}
 		for _, own := range bundle {
 			own.duplicate, own.err = duplicate, err
@@ -116,12 +116,12 @@ func (c *committer) empty() {
 	}
 }
 
-func (c *committer) writeAll(ctx context.Context, subject string, bundle []*commit) (duplicate bool, err error) {
+func (c *committer) writeAll(subject string, bundle []*commit) (duplicate bool, err error) {
 	messages := make([]encoded, len(bundle))
 	for i, own := range bundle {
 		messages[i] = own.encoded
 	}
-	return c.write(ctx, subject, messages)
+	return c.write(subject, messages)
 }
 
 // take removes the next bundle from the subject whose turn it is. Without one nobody writes any more.

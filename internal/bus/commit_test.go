@@ -21,7 +21,7 @@ type slow struct {
 
 func newSlow() *slow { return &slow{begun: make(chan []encoded), end: make(chan error)} }
 
-func (s *slow) write(_ context.Context, _ string, bundle []encoded) (bool, error) {
+func (s *slow) write(_ string, bundle []encoded) (bool, error) {
 	s.begun <- bundle
 	return false, <-s.end
 }

@@ -59,8 +59,8 @@ func (b *Bus) PublishBackfill(ctx context.Context, messages []Message) error {
 }
 
 // writeBundle is the committer's way to the stream.
-func (b *Bus) writeBundle(ctx context.Context, subject string, bundle []encoded) (duplicate bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+func (b *Bus) writeBundle(subject string, bundle []encoded) (duplicate bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
 	defer cancel()
 	message := &nats.Msg{Subject: subject, Data: payload(bundle)}
 	ack, err := b.js.PublishMsg(ctx, message, jetstream.WithMsgID(bundleID(bundle)), jetstream.WithRetryAttempts(0))
