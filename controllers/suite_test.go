@@ -29,6 +29,7 @@ import (
 	"github.com/kustiq/kustiq/controllers"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/devcluster"
+	"github.com/kustiq/kustiq/internal/rbactest"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 	"github.com/kustiq/kustiq/internal/stripesim"
 	"github.com/kustiq/kustiq/internal/tokenstore"
@@ -94,6 +95,7 @@ var _ = BeforeSuite(func() {
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
 	Expect(k8s.Create(ctx, platformSecret())).To(Succeed())
 	applyManifests(ctx, "../config/rbac/role.yaml", "../config/rbac/role_bindings.yaml")
+	Expect(rbactest.CatchUp(ctx, cluster.Config)).To(Succeed())
 	asOperator := rest.CopyConfig(cluster.Config)
 	asOperator.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + operatorNamespace + ":kustiq-operator"}
 	operator, err = client.New(asOperator, client.Options{Scheme: controllers.Scheme()})

@@ -42,6 +42,7 @@ import (
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/devcluster"
 	"github.com/kustiq/kustiq/internal/oidctest"
+	"github.com/kustiq/kustiq/internal/rbactest"
 	"github.com/kustiq/kustiq/internal/signin"
 	"github.com/kustiq/kustiq/internal/vault"
 )
@@ -170,6 +171,13 @@ func (w *world) install(files ...string) {
 			g.Expect(w.kube.Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"))).To(Succeed(), file)
 		}
 	}
+	w.granted()
+}
+
+// granted waits until the API server grants what was written, and no longer what was deleted.
+func (w *world) granted() {
+	w.t.Helper()
+	NewWithT(w.t).Expect(rbactest.CatchUp(w.t.Context(), w.admin)).To(Succeed())
 }
 
 // bind gives a role to a user ("ada@example.com"), a group ("group:cs") or a ServiceAccount ("account:robot").
@@ -187,6 +195,7 @@ func (w *world) bind(namespace, who string, roles ...string) {
 			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		})
 	}
+	w.granted()
 }
 
 // tenant makes a namespace with a Workspace, a connection with a replay, and everything in store and bus that a page of

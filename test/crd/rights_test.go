@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kustiq/kustiq/config"
+	"github.com/kustiq/kustiq/internal/rbactest"
 )
 
 var _ = It("accepts the samples, and the replay beside them", func(ctx context.Context) {
@@ -49,6 +50,7 @@ metadata: {name: `+role+`, namespace: default}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: `+role+`}
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: `+role+`}]`)))).To(Succeed())
 		}
+		Expect(rbactest.CatchUp(ctx, cluster.Config)).To(Succeed())
 	})
 
 	DescribeTable("of a user to create", func(ctx context.Context, user, kind string, allowed bool) {

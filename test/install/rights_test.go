@@ -11,6 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kustiq/kustiq/internal/rbactest"
 )
 
 // The rights of each role, as lines of a rules review: verb group/resource, with [names]. There are no others but what
@@ -55,6 +57,15 @@ func installRights(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+	granted(t)
+}
+
+// granted waits until the API server grants what was written.
+func granted(t *testing.T) {
+	t.Helper()
+	if err := rbactest.CatchUp(t.Context(), cluster.Config); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -155,8 +166,8 @@ func TestWhatNoRoleMayDo(t *testing.T) {
 // the API server.
 func TestTenantRoles(t *testing.T) {
 	installRights(t)
-	may := map[string][]string{}
-	for _, role := range []string{"kustiq-view", "kustiq-edit", "kustiq-erase", "kustiq-platform"} {
+	roles := []string{"kustiq-view", "kustiq-edit", "kustiq-erase", "kustiq-platform"}
+	for _, role := range roles {
 		binding := &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: role},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
@@ -165,6 +176,10 @@ func TestTenantRoles(t *testing.T) {
 		if err := kube.Create(t.Context(), binding); err != nil && !apierrors.IsAlreadyExists(err) {
 			t.Fatal(err)
 		}
+	}
+	granted(t)
+	may := map[string][]string{}
+	for _, role := range roles {
 		for _, line := range rules(t, as(t, role), "default") {
 			if verb, resource, ok := strings.Cut(line, " integrations.kustiq.io/"); ok {
 				may[role] = append(may[role], verb+" "+resource)

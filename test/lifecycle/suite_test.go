@@ -39,6 +39,7 @@ import (
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/devcluster"
+	"github.com/kustiq/kustiq/internal/rbactest"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 	"github.com/kustiq/kustiq/internal/stripesim"
 	"github.com/kustiq/kustiq/internal/tokenstore"
@@ -127,6 +128,7 @@ var _ = BeforeSuite(func() {
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
 	applyManifest(ctx, "../../config/rbac/role.yaml")
 	applyManifest(ctx, "../../config/rbac/role_bindings.yaml")
+	Expect(rbactest.CatchUp(ctx, cluster.Config)).To(Succeed())
 	tokensVault, busVault := newVault(), newVault()
 	tokens := tokenstore.New(k8s, operatorNamespace, tokensVault)
 	for _, r := range []*region{eu, us} {
