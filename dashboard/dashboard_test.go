@@ -31,6 +31,7 @@ import (
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/report"
 	"github.com/kustiq/kustiq/internal/vault"
+	"github.com/kustiq/kustiq/internal/version"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -313,8 +314,9 @@ func TestTheAPI(t *testing.T) {
 		t.Errorf("%+v", detail)
 	}
 	var counts report.Counts
-	if err := json.Unmarshal([]byte(text(t, d.do("GET", "/api/v1/workspaces/ns/acme/counts", nil))), &counts); err != nil || counts.Customers != 2 {
-		t.Errorf("%+v %v", counts, err)
+	counted := d.do("GET", "/api/v1/workspaces/ns/acme/counts", nil)
+	if err := json.Unmarshal([]byte(text(t, counted)), &counts); err != nil || counts.Customers != 2 || counted.Header.Get(report.VersionHeader) != version.Version {
+		t.Errorf("%+v %v %v", counts, counted.Header, err)
 	}
 	for target, want := range map[string]struct {
 		status int

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/kustiq/kustiq/internal/access"
+	"github.com/kustiq/kustiq/internal/report"
+	"github.com/kustiq/kustiq/internal/version"
 )
 
 const (
@@ -122,6 +124,9 @@ func (d *Dashboard) gate(to route) http.Handler {
 		r, ok := d.authenticated(w, r)
 		if !ok {
 			return
+		}
+		if isAPI(r) {
+			w.Header().Set(report.VersionHeader, version.Version) // for those only who are known
 		}
 		if to.need != person && !d.entitled(w, r, to.need) {
 			return

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +54,8 @@ func (p *plugin) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check what Kustiq needs, and say what to do where something is missing",
 		Long: `Checks, in this order: the API server and its clock, the custom resources, what you may do, whether the operator keeps up,
-dashboards and receivers, and every condition that waits for a person. It only reads. The exit code is 1 when something failed.`,
+dashboards and their release, receivers, and every condition that waits for a person. It only reads. The exit code is 1 when
+something failed.`,
 		Example: `  kubectl kustiq doctor
   kubectl kustiq doctor -A -o json`,
 		Args: cobra.NoArgs,
@@ -105,8 +109,9 @@ func (p *plugin) diagnose(ctx context.Context, s scope) *diagnosis {
 	return d
 }
 
-// checkDashboards asks each dashboard whether it runs, and for a number of each Workspace.
+// checkDashboards asks each dashboard whether it runs, for a number of each Workspace, and which release it is of.
 func (p *plugin) checkDashboards(ctx context.Context, d *diagnosis, workspaces []v1alpha1.Workspace) {
+	releases := map[string]bool{}
 	for _, w := range workspaces {
 		check := "dashboard of " + key(w)
 		api, err := p.api(w)
@@ -121,11 +126,27 @@ func (p *plugin) checkDashboards(ctx context.Context, d *diagnosis, workspaces [
 			d.add(check, fine, fmt.Sprintf("answers: %d customers, %d at risk", counts.Customers, counts.AtRisk), "")
 		case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
 			d.add(check, broken, "does not know you", explained(err).Error())
+			continue // and tells nothing
 		case errors.As(err, &refused) && (refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound):
 			d.add(check, warning, "answers, and does not let you see this Workspace", "Whoever gives rights in the namespace can bind you to a role that may get Workspaces.")
 		default:
 			d.add(check, broken, "does not answer: "+err.Error(), "Is the dashboard running, and can you reach its address from here? --dashboard-url gives another one.")
+			continue
 		}
+		releases[cmp.Or(api.Version(), "one that does not say its release")] = true
+	}
+	checkReleases(d, slices.Sorted(maps.Keys(releases)))
+}
+
+// checkReleases compares what runs in the cluster with this command.
+func checkReleases(d *diagnosis, running []string) {
+	switch found := strings.Join(running, " and "); found {
+	case "": // no dashboard has answered
+	case version.Version:
+		d.add("version", fine, "Kustiq "+found+" in the cluster and here", "")
+	default:
+		d.add("version", warning, fmt.Sprintf("Kustiq %s in the cluster, %s here", found, version.Version),
+			"One may not know what the other says: build this command from the release that is installed, make build VERSION=….")
 	}
 }
 

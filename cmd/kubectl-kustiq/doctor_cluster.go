@@ -93,14 +93,21 @@ func (p *plugin) checkKinds(ctx context.Context, d *diagnosis) bool {
 	return true
 }
 
-// rights are what the commands need, and which commands those are.
+// decisions are the commands for which a dashboard asks both of what stands for its right to operate: see internal/access.
+const decisions = "matches approve, profiles import, redrive"
+
+// rights are what the commands need, and which commands those are. The dashboard asks for some of them.
 var rights = []struct{ verb, resource, commands string }{
 	{"list", "workspaces", "all"},
+	{"get", "workspaces", "at-risk, explain, matches, profiles, failed"},
 	{"list", "stripeconnections", "status"},
+	{"get", "stripeconnections", "connect, rematch, rotate-secret, replay"},
 	{"watch", "stripeconnections", "connect --wait, rematch --wait, rotate-secret --wait"},
 	{"patch", "stripeconnections", "rematch, rotate-secret"},
-	{"create", "backfills", "replay"},
+	{"update", "stripeconnections", decisions},
+	{"create", "backfills", "replay, " + decisions},
 	{"watch", "backfills", "replay --wait"},
+	{"erase", "workspaces", "erase"},
 }
 
 // checkRights asks the API server what the user may do in the namespace.
@@ -122,7 +129,7 @@ func (p *plugin) checkRights(ctx context.Context, d *diagnosis) {
 	}
 	if len(lacking) > 0 {
 		d.add("your rights", warning, "you may not "+strings.Join(lacking, "; ")+" in "+p.namespace,
-			"Where you need the commands, have yourself bound to the role kustiq-edit or kustiq-view.")
+			"Where you need the commands, have yourself bound to Kubernetes' role view or edit, or to admin to erase: docs/dashboard-access.md.")
 		return
 	}
 	d.add("your rights", fine, "enough for every command in "+p.namespace, "")

@@ -100,7 +100,7 @@ func TestDoctorOnARealAPIServer(t *testing.T) {
 		{Type: v1alpha1.ConditionReady, Status: "False", Reason: v1alpha1.ReasonPlanRequired, LastTransitionTime: at},
 	}
 	must(kube.Status().Update(t.Context(), conn))
-	expect(true, "ok       operator", "ok       dashboard of ns/acme", "ok       receiver", "Entitled: ERR_PLAN_REQUIRED",
+	expect(true, "ok       operator", "ok       dashboard of ns/acme", "ok       version", "ok       receiver", "Entitled: ERR_PLAN_REQUIRED",
 		"troubleshooting.md#err_plan_required", "Authorized: AwaitingConsent", "kubectl kustiq connect stripe-live")
 
 	conn.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: "True", Reason: v1alpha1.ReasonReady, LastTransitionTime: at}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/access"
+	"github.com/kustiq/kustiq/internal/report"
 )
 
 // server answers what doctor asks an API server beside its resources, with a clock that is off.
@@ -66,6 +69,31 @@ func diagnosed(t *testing.T, config *rest.Config, denied string, objects ...clie
 	return out.String()
 }
 
+// dashboardOf answers as one of another release does, or as one that does not say its release.
+func dashboardOf(t *testing.T, release string, status int) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if release != "" {
+			w.Header().Set(report.VersionHeader, release)
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte("{}"))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// TestDoctorAsksForEveryRight holds what doctor looks at against what dashboards ask for.
+func TestDoctorAsksForEveryRight(t *testing.T) {
+	for _, right := range []access.Right{access.View, access.Operate, access.Erase} {
+		for _, ask := range strings.Split(right.Ask(), " and ") {
+			if !slices.ContainsFunc(rights, func(r struct{ verb, resource, commands string }) bool { return r.verb+" "+r.resource == ask }) {
+				t.Errorf("doctor does not look whether one may %s", ask)
+			}
+		}
+	}
+}
+
 func TestDoctorSaysWhatIsWrong(t *testing.T) {
 	url, _ := api(t)
 	seen := workspaceAt("acme", url)
@@ -93,12 +121,18 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 		want    string
 		failed  bool
 	}{
-		"all well":            {server(t, 0, allKinds), "", []client.Object{seen, ready}, "ok       stripeconnection/stripe-live Ready", false},
-		"a clock behind":      {server(t, -2*time.Minute, allKinds), "", nil, "warning  clock", false},
-		"a clock ahead":       {server(t, 2*time.Minute, allKinds), "", nil, "differs from the one here by", false},
-		"no such kinds":       {server(t, 0, ""), "", nil, "not served: workspaces, stripeconnections, backfills", true},
-		"an older kind":       {server(t, 0, `{"name":"workspaces"},{"name":"stripeconnections"}`), "", nil, "not served: backfills", true},
-		"a right that lacks":  {server(t, 0, allKinds), "patch stripeconnections", nil, "you may not patch stripeconnections (rematch, rotate-secret) in ns", false},
+		"all well":           {server(t, 0, allKinds), "", []client.Object{seen, ready}, "ok       stripeconnection/stripe-live Ready", false},
+		"a clock behind":     {server(t, -2*time.Minute, allKinds), "", nil, "warning  clock", false},
+		"a clock ahead":      {server(t, 2*time.Minute, allKinds), "", nil, "differs from the one here by", false},
+		"no such kinds":      {server(t, 0, ""), "", nil, "not served: workspaces, stripeconnections, backfills", true},
+		"an older kind":      {server(t, 0, `{"name":"workspaces"},{"name":"stripeconnections"}`), "", nil, "not served: backfills", true},
+		"a right that lacks": {server(t, 0, allKinds), "patch stripeconnections", nil, "you may not patch stripeconnections (rematch, rotate-secret) in ns", false},
+		"a right to erase":   {server(t, 0, allKinds), "erase workspaces", nil, "you may not erase workspaces (erase) in ns", false},
+		"no right to decide": {server(t, 0, allKinds), "update stripeconnections", nil, "(matches approve, profiles import, redrive) in ns", false},
+		"the same release":   {server(t, 0, allKinds), "", []client.Object{seen}, "ok       version                      Kustiq dev in the cluster and here", false},
+		"another release": {server(t, 0, allKinds), "", []client.Object{seen, workspaceAt("beta", dashboardOf(t, "0.1.0", http.StatusNotFound))},
+			"warning  version                      Kustiq 0.1.0 and dev in the cluster, dev here", false},
+		"no release":          {server(t, 0, allKinds), "", []client.Object{workspaceAt("acme", dashboardOf(t, "", http.StatusOK))}, "one that does not say its release", false},
 		"nothing there":       {server(t, 0, allKinds), "", nil, "Workspaces: 0, StripeConnections: 0 in namespace ns", false},
 		"no operator":         {server(t, 0, allKinds), "", []client.Object{behind}, "has not looked at stripeconnection/stripe-live", true},
 		"a dashboard":         {server(t, 0, allKinds), "", []client.Object{seen}, "ok       dashboard of ns/acme", false},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/internal/report"
+	"github.com/kustiq/kustiq/internal/version"
 )
 
 // api answers as the dashboard does, and notes what it was asked.
@@ -27,6 +28,7 @@ func api(t *testing.T) (url string, asked *[]string) {
 	asked = &[]string{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		*asked = append(*asked, r.URL.RequestURI())
+		w.Header().Set(report.VersionHeader, version.Version)
 		row := report.Row{Rank: 1, Customer: "cus_1", Name: "Nord", Score: 95, Tier: "Critical", P30: .5, MRRMinor: 9900, Currency: "eur"}
 		var body any = report.AtRisk{Workspace: "ns/acme", AsOf: time.Unix(1, 0), Total: 1, Rows: []report.Row{row}}
 		if strings.Contains(r.URL.Path, "/customers/") {

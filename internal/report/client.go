@@ -11,15 +11,27 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // maxAnswer bounds what is read of an answer: 200 rows are well below a megabyte.
 const maxAnswer = 8 << 20
 
+// VersionHeader is where the API says which release it is of.
+const VersionHeader = "Kustiq-Version"
+
 // Client asks a dashboard's JSON API.
 type Client struct {
 	base string
 	http *http.Client
+	// version is the string that the last answer named.
+	version atomic.Value
+}
+
+// Version is the release that the dashboard's last answer named; empty before one, and from a dashboard that does not say.
+func (c *Client) Version() string {
+	named, _ := c.version.Load().(string)
+	return named
 }
 
 // APIError is a refusal by the dashboard.
@@ -164,6 +176,7 @@ func (c *Client) send(ctx context.Context, by *http.Client, method, address, med
 		return fmt.Errorf("asking the dashboard at %s: %w", c.base, withoutURL(err))
 	}
 	defer res.Body.Close()
+	c.version.Store(Printable(res.Header.Get(VersionHeader)))
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("reading the dashboard's answer: %w", err)
