@@ -141,7 +141,7 @@ keysets it needs tokens and bus. The file of --config names the regions:
     busURL: nats://kustiq-bus-eu:4222
     busTokenFile: /etc/kustiq/bus-eu/token         # or busTokenSecret: {name: kustiq-keys, key: bus-token}
     busReplicas: 1
-    busStreamSize: 4Gi` + environmentHelp,
+    busStreamSize: 1Gi` + environmentHelp,
 		Example: `  kustiq operator --installation-id prod-1 --config /etc/kustiq/operator.yaml`,
 		Args:    cobra.NoArgs, PreRunE: fromEnvironment,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -165,7 +165,11 @@ func (r *role) insist(what string, try func() error) error {
 		if !errors.Is(err, bus.ErrUnavailable) {
 			return err
 		}
-		r.log.Warn("waiting for the bus", "for", what, "again", wait, "error", err)
+		level := slog.LevelWarn
+		if errors.Is(err, bus.ErrNoSpace) {
+			level = slog.LevelError // until somebody does something
+		}
+		r.log.Log(r.ctx, level, "waiting for the bus", "for", what, "again", wait, "error", err)
 		select {
 		case <-r.ctx.Done():
 			return r.ctx.Err()

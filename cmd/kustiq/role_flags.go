@@ -78,7 +78,7 @@ func (f *busFlags) add(cmd *cobra.Command) {
 	flags.IntVar(&f.replicas, "bus-replicas", 1, "copies of each stream and bucket: 1, or 3 on a cluster")
 	flags.StringVar(&f.placement.Cluster, "bus-placement-cluster", "", "cluster of an external super-cluster that keeps the region's streams")
 	flags.StringSliceVar(&f.placement.Tags, "bus-placement-tags", nil, "tags of the servers that may keep the region's streams, e.g. region:eu")
-	flags.Var(&f.streamSize, "bus-stream-size", "most that each of the four streams may hold, e.g. 1Gi (default 4Gi); the same for all roles")
+	flags.Var(&f.streamSize, "bus-stream-size", "most that each of the five streams may hold, e.g. 4Gi (default 1Gi); the same for all roles")
 }
 
 func (f *busFlags) check() error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"k8s.io/utils/clock"
@@ -18,6 +19,10 @@ import (
 
 // ErrUnavailable is returned when the bus cannot take or give anything now: it is down, unreachable or full.
 var ErrUnavailable = errors.New("bus: unavailable")
+
+// ErrNoSpace is returned when the disk of the bus is too small for what its streams reserve. Waiting alone does not help.
+var ErrNoSpace = errors.New("bus: five streams of this size do not fit into three quarters of its volume: enlarge the volume, or " +
+	"give all roles a smaller stream size")
 
 const (
 	// partitions spread workspaces over subjects. Those of the surplus and backfill streams are consumed by turns, so that
@@ -28,8 +33,9 @@ const (
 	duplicateWindow = 10 * time.Minute
 	// signalAge bounds how long an engine may be away: Stripe itself keeps retrying for 3 days.
 	signalAge = 14 * 24 * time.Hour
-	// streamBytes bounds a stream unless told otherwise; a full one refuses, and the receiver answers 503 so that Stripe keeps the events.
-	streamBytes = 4 << 30
+	// streamBytes bounds a stream unless told otherwise; a full one refuses, and the receiver answers 503 so that Stripe keeps the
+	// events. Five of that size fit into the chart's volume and onto the disk of a laptop.
+	streamBytes = 1 << 30
 	// publishTimeout bounds how long an acknowledgement is waited for. Stripe gives up after 10 s and more.
 	publishTimeout = 5 * time.Second
 )
@@ -46,7 +52,7 @@ type Options struct {
 	Replicas int
 	// Placement of every stream and bucket among the servers of an external cluster.
 	Placement Placement
-	// StreamBytes bounds each of the four streams; 0 means 4 GiB. The server reserves them on its disk.
+	// StreamBytes bounds each of the five streams; 0 means 1 GiB. The server reserves them on its disk.
 	StreamBytes int64
 	// Name of this client in the server's monitoring.
 	Name   string
@@ -102,7 +108,7 @@ const (
 	classBackfill class = "backfill"
 )
 
-// Open connects and makes streams and buckets where they are missing.
+// Open connects and makes streams and buckets where they are missing. It fails with ErrNoSpace when they do not fit.
 func Open(ctx context.Context, opts Options) (*Bus, error) {
 	if opts.Region == "" || strings.ContainsAny(opts.Region, ".*> ") {
 		return nil, errors.New("bus: a region token is needed")
@@ -124,6 +130,10 @@ func Open(ctx context.Context, opts Options) (*Bus, error) {
 	b.live, b.shares = newCommitter(b.writeBundle, b.clock), newShares(b.clock)
 	if err := b.setUp(ctx); err != nil {
 		conn.Close()
+		var api *jetstream.APIError
+		if errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStorageResourcesExceededErr {
+			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+		}
 		return nil, err
 	}
 	return b, nil

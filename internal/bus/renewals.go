@@ -24,9 +24,10 @@ func (b *Bus) renewalsStream(ctx context.Context) (jetstream.Stream, error) {
 		Discard:     jetstream.DiscardOld,
 		Storage:     jetstream.FileStorage,
 		MaxAge:      signalAge,
-		MaxBytes:    streamBytes,
+		MaxBytes:    b.maxBytes,
 		Duplicates:  duplicateWindow,
 		Replicas:    b.replicas,
+		Placement:   b.placement(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bus: stream renewals: %w", err)
