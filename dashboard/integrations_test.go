@@ -147,16 +147,24 @@ func TestWhatCannotBeEnteredIsNotDone(t *testing.T) {
 // sendFile uploads a file as a browser does.
 func (d *desk) sendFile(token, name, content string) (status int, location, body string) {
 	d.t.Helper()
+	return d.sendParts(acmePages+"profiles", func(parts *multipart.Writer) {
+		_ = parts.WriteField("token", token)
+		file, err := parts.CreateFormFile("file", name)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		fmt.Fprint(file, content)
+	})
+}
+
+// sendParts sends a form in parts.
+func (d *desk) sendParts(path string, fill func(*multipart.Writer)) (status int, location, body string) {
+	d.t.Helper()
 	var form bytes.Buffer
 	parts := multipart.NewWriter(&form)
-	_ = parts.WriteField("token", token)
-	file, err := parts.CreateFormFile("file", name)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	fmt.Fprint(file, content)
+	fill(parts)
 	_ = parts.Close()
-	req := httptest.NewRequest("POST", "http://127.0.0.1:8080"+acmePages+"profiles", &form)
+	req := httptest.NewRequest("POST", "http://127.0.0.1:8080"+path, &form)
 	req.RemoteAddr = "127.0.0.1:5000"
 	req.Header.Set("Content-Type", parts.FormDataContentType())
 	for _, c := range d.cookies {
@@ -165,6 +173,34 @@ func (d *desk) sendFile(token, name, content string) (status int, location, body
 	w := httptest.NewRecorder()
 	d.handler.ServeHTTP(w, req)
 	return w.Code, w.Header().Get("Location"), html.UnescapeString(w.Body.String())
+}
+
+func TestNoFormGetsByWithoutItsToken(t *testing.T) {
+	d := open(t)
+	d.page("/dashboard/churn?workspace=ns/acme") // begins a session
+	values := strings.NewReplacer("{namespace}", "ns", "{name}", "acme", "{connection}", "stripe-live", "{customer}", "cus_1")
+	forms := 0
+	for _, r := range d.dashboard.Routes() {
+		path, isPost := strings.CutPrefix(r.Pattern, "POST ")
+		if !isPost || strings.HasPrefix(path, "/api/") {
+			continue
+		}
+		forms++
+		path = values.Replace(path)
+		if strings.HasPrefix(path, "/connect/") {
+			path = "/connect/ns/stripe-live"
+		}
+		if resp := d.do("POST", path, url.Values{"confirm": {"acme"}}); resp.StatusCode != http.StatusForbidden && r.Pattern != importPattern {
+			t.Errorf("%s: %d", r.Pattern, resp.StatusCode)
+		}
+		status, _, body := d.sendParts(path, func(parts *multipart.Writer) { _ = parts.WriteField("confirm", "acme") })
+		if status != http.StatusForbidden || !strings.Contains(body, "not from your session") {
+			t.Errorf("%s, sent in parts: %d", r.Pattern, status)
+		}
+	}
+	if forms < 15 || len(d.audit.entries) > 0 {
+		t.Errorf("%d forms, done: %+v", forms, d.audit.entries)
+	}
 }
 
 func TestProfilesAreImportedByPage(t *testing.T) {

@@ -45,7 +45,7 @@ func (d *Dashboard) routes() []route {
 		{"GET /dashboard/settings/integrations", person, d.settings},
 		{"GET " + regionPath, person, d.region},
 		{"GET " + dataPath, person, d.data},
-		{"POST /dashboard/workspaces/{namespace}/{name}/profiles", access.Operate, d.importForm},
+		{importPattern, access.Operate, d.importForm},
 		{"POST /dashboard/workspaces/{namespace}/{name}/profiles/delete", access.Operate, d.deleteProfilesForm},
 		{"POST /dashboard/workspaces/{namespace}/{name}/erase", access.Erase, d.eraseForm},
 		{"GET /connect/{namespace}/{name}", person, d.connect},
@@ -131,17 +131,17 @@ func (d *Dashboard) gate(to route) http.Handler {
 		if to.need != person && !d.entitled(w, r, to.need) {
 			return
 		}
-		if !d.ownForm(w, r) {
+		if to.pattern != importPattern && !d.ownForm(w, r) {
 			return
 		}
 		to.serve(w, r)
 	})
 }
 
-// ownForm says whether what a browser sends by a form comes from a form of its own session, or answers. What is sent in
-// parts, such as files, is for its handler to read and to look at.
+// ownForm says whether what a browser sends by a form comes from a form of its own session, or answers. importForm
+// alone looks for itself: its upload is not to be read whole.
 func (d *Dashboard) ownForm(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || isAPI(r) || strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || isAPI(r) {
 		return true
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

@@ -197,6 +197,9 @@ func (d *Dashboard) deleteProfilesForm(w http.ResponseWriter, r *http.Request) {
 // maxField bounds a field before the file of an upload, in bytes.
 const maxField = 4 << 10
 
+// importPattern is the one form that is sent in parts.
+const importPattern = "POST /dashboard/workspaces/{namespace}/{name}/profiles"
+
 // importForm takes in a file of profiles as it comes: it is never whole in memory, nor in a file of ours. The form's
 // token is its first part.
 func (d *Dashboard) importForm(w http.ResponseWriter, r *http.Request) {
