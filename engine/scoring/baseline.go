@@ -1,6 +1,7 @@
 package scoring
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -61,9 +62,9 @@ type baseline struct {
 	start int64   // of tenure; 0 when unknown
 	// months is the billing interval and weight how far it is from a monthly to a yearly plan, by its logarithm.
 	months, weight float64
-	// subStart, termStart and termEnd are those of the subscription; all 0 for a monthly plan or when unknown.
-	subStart, termStart, termEnd int64
-	lastPaid                     int64
+	// subStart, trialEnd, termStart and termEnd are those of the subscription; all 0 for a monthly plan or when unknown.
+	subStart, trialEnd, termStart, termEnd int64
+	lastPaid                               int64
 }
 
 func newBaseline(start int64, sub *subscription, now int64, intercept float64) baseline {
@@ -76,14 +77,11 @@ func newBaseline(start int64, sub *subscription, now int64, intercept float64) b
 	if b.weight == 0 {
 		return b
 	}
-	b.subStart, b.lastPaid = sub.Start, sub.LastPaid
-	if b.subStart == 0 {
-		b.subStart = start
-	}
-	switch {
-	case sub.PeriodEnd > 0:
-		b.termEnd = sub.PeriodEnd
-		b.termStart = addMonths(sub.PeriodEnd, -b.months)
+	b.subStart, b.trialEnd, b.lastPaid = cmp.Or(sub.Start, start), sub.TrialEnd, sub.LastPaid
+	switch end := cmp.Or(sub.PeriodEnd, sub.TrialEnd); {
+	case end > 0:
+		b.termEnd = end
+		b.termStart = addMonths(end, -b.months)
 	case b.subStart > 0:
 		b.termStart = b.subStart
 		b.termEnd = addMonths(b.subStart, b.months)
@@ -133,16 +131,25 @@ func (b *baseline) term(t int64) (start, end int64) {
 	return b.termStart, b.termEnd
 }
 
+// begun is when the first term begins. A trial is a period of its own before it.
+func (b *baseline) begun(t int64) int64 {
+	if t < b.trialEnd {
+		return b.subStart
+	}
+	return max(b.subStart, b.trialEnd)
+}
+
 // termChurn is the 30-day churn of a yearly plan, its windows scaled to the interval: the first match wins.
 func (b *baseline) termChurn(t int64) float64 {
 	start, end := b.term(t)
 	if end == 0 {
 		return churnMidTerm
 	}
-	first := b.subStart > 0 && start <= b.subStart+startSlack
+	begun := b.begun(t)
+	first := begun > 0 && start <= begun+startSlack
 	since, left := float64(t-start), float64(end-t)
 	if first {
-		since = float64(t - b.subStart)
+		since = float64(t - begun)
 	}
 	switch {
 	case first && since < b.scaled(firstWeek):
@@ -171,6 +178,9 @@ func (b *baseline) jumps(into []float64) []float64 {
 	}
 	if b.termEnd == 0 {
 		return into
+	}
+	if trial := float64(b.trialEnd); b.trialEnd > 0 {
+		into = append(into, trial, trial+b.scaled(firstWeek), trial+b.scaled(firstMonth))
 	}
 	start, sub, end := float64(b.termStart), float64(b.subStart), float64(b.termEnd)
 	return append(into, end, sub+b.scaled(firstWeek), sub+b.scaled(firstMonth), start+b.scaled(renewedMonth),

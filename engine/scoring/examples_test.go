@@ -89,27 +89,34 @@ func TestBaselineByTenure(t *testing.T) {
 func TestYearlyBaseline(t *testing.T) {
 	const year = 365 * d
 	cases := map[string]struct {
-		start, end int64
-		paidAt     int64
-		p          float64
+		start, end    int64
+		paidAt, trial int64
+		p             float64
 	}{
-		"first week":             {now - 7*d, now + 358*d, 0, .0428},
-		"first month":            {now - 8*d, now + 357*d, 0, .0229},
-		"last day of it":         {now - 30*d, now + 335*d, 0, .0229},
-		"mid-term":               {now - 31*d, now + 334*d, 0, .0145},
-		"60 days before renewal": {now - 305*d, now + 60*d, 0, .041},
-		"61 days before renewal": {now - 304*d, now + 61*d, 0, .0145},
-		"30 days before renewal": {now - 335*d, now + 30*d, 0, .148},
-		"7 days before renewal":  {now - 358*d, now + 7*d, 0, .255},
-		"renewed, unpaid":        {now - 10*d - year, now + 355*d, 0, .15},
-		"renewed, paid":          {now - 10*d - year, now + 355*d, now - 9*d, .05},
-		"renewed long ago":       {now - 31*d - year, now + 334*d, 0, .0145},
-		"renewal not heard of":   {now - 10*d - year, now - 10*d, 0, .15},
-		"no period known":        {now - 100*d, 0, 0, .0145},
+		"first week":                     {now - 7*d, now + 358*d, 0, 0, .0428},
+		"first month":                    {now - 8*d, now + 357*d, 0, 0, .0229},
+		"last day of it":                 {now - 30*d, now + 335*d, 0, 0, .0229},
+		"mid-term":                       {now - 31*d, now + 334*d, 0, 0, .0145},
+		"60 days before renewal":         {now - 305*d, now + 60*d, 0, 0, .041},
+		"61 days before renewal":         {now - 304*d, now + 61*d, 0, 0, .0145},
+		"30 days before renewal":         {now - 335*d, now + 30*d, 0, 0, .148},
+		"7 days before renewal":          {now - 358*d, now + 7*d, 0, 0, .255},
+		"renewed, unpaid":                {now - 10*d - year, now + 355*d, 0, 0, .15},
+		"renewed, paid":                  {now - 10*d - year, now + 355*d, now - 9*d, 0, .05},
+		"renewed long ago":               {now - 31*d - year, now + 334*d, 0, 0, .0145},
+		"renewal not heard of":           {now - 10*d - year, now - 10*d, 0, 0, .15},
+		"in a trial":                     {now - 10*d, now + 4*d, 0, now + 4*d, .0229},
+		"first week after a trial":       {now - 21*d, now - 7*d + year, now - 7*d, now - 7*d, .0428},
+		"first month after a trial":      {now - 24*d, now - 10*d + year, now - 10*d, now - 10*d, .0229},
+		"the trial's end not heard of":   {now - 24*d, now - 10*d, 0, now - 10*d, .0229},
+		"no period but a trial known":    {now - 24*d, 0, 0, now - 10*d, .0229},
+		"billed from a date after it":    {now - 60*d, now + 5*d - 335*d + year, now - 10*d, now - 10*d, .0229},
+		"renewed a year after its trial": {now - 24*d - year, now + 355*d, now - 9*d, now - 10*d - year, .05},
+		"no period known":                {now - 100*d, 0, 0, 0, .0145},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			sub := subscription{ID: "sub_1", Months: 12, Start: c.start, PeriodEnd: c.end, LastPaid: c.paidAt}
+			sub := subscription{ID: "sub_1", Months: 12, Start: c.start, PeriodEnd: c.end, LastPaid: c.paidAt, TrialEnd: c.trial}
 			b := newBaseline(c.start, &sub, now, 0)
 			if got, want := b.logOdds(now), logit(c.p)+baselineShift; math.Abs(got-want) > 1e-12 {
 				t.Errorf("ℓ = %.4f, want %.4f", got, want)

@@ -13,6 +13,7 @@ type story struct {
 	t       *rapid.T
 	clock   int64
 	months  float64
+	trial   int64
 	signals []signal.Signal
 	serial  int
 
@@ -31,7 +32,8 @@ const storyStart = int64(1_700_000_000)
 func tell(t *rapid.T) *story {
 	s := &story{
 		t: t, clock: storyStart, months: rapid.SampledFrom([]float64{1, 1, 1, 3, 12}).Draw(t, "months"),
-		open: map[string]int{}, mrr: map[string]float64{}, paused: map[string]bool{}, ending: map[string]bool{},
+		trial: rapid.SampledFrom([]int64{0, 0, storyStart + 14*d}).Draw(t, "trial's end"),
+		open:  map[string]int{}, mrr: map[string]float64{}, paused: map[string]bool{}, ending: map[string]bool{},
 	}
 	s.add(signal.CustomerCreated).Person = &signal.Person{CustomerCreated: s.clock}
 	for i := range rapid.IntRange(1, 3).Draw(t, "subscriptions") {
@@ -67,7 +69,7 @@ func (s *story) about(kind signal.Kind, sub string) *signal.Subscription {
 	mrr := s.mrr[sub]
 	facts := &signal.Subscription{
 		ID: sub, Status: "active", Currency: "usd", Start: storyStart, MRR: &mrr, IntervalMonths: s.months,
-		Paused: s.paused[sub], CancelAtPeriodEnd: s.ending[sub],
+		TrialEnd: s.trial, Paused: s.paused[sub], CancelAtPeriodEnd: s.ending[sub],
 	}
 	s.add(kind).Subscription = facts
 	return facts

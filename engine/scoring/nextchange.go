@@ -90,7 +90,7 @@ func steady(low, high *sample) bool {
 
 // stops are the seconds around each jump within the horizon, ascending, and the horizon itself.
 func (c *curve) stops(now int64, into []int64) []int64 {
-	var jumps [16]float64
+	var jumps [20]float64
 	list := c.base.jumps(jumps[:0])
 	if c.dunning.failures > 0 {
 		list = append(list, float64(c.dunning.last+dunningHold))
