@@ -54,7 +54,7 @@ type run struct {
 func (w *Worker) backfill(ctx context.Context, d bus.TaskDelivery, task bus.BackfillTask) settlement {
 	r := &run{task: task, id: rand.Text(), began: w.clock.Now(), log: w.log.With("backfill", task.Namespace+"/"+task.Name, "account", task.Account)}
 	r.caller = &caller{w: w}
-	err := r.begin(ctx)
+	err := r.begin(ctx, d.Attempt)
 	if err == nil {
 		w.metrics.running.Inc()
 		err = r.work(ctx)
@@ -63,16 +63,21 @@ func (w *Worker) backfill(ctx context.Context, d bus.TaskDelivery, task bus.Back
 	return r.settle(ctx, err)
 }
 
-// begin takes the lease of the stored progress.
-func (r *run) begin(ctx context.Context) error {
+// begin takes the lease of the stored progress. The operator creates that before it publishes the task: where it is
+// missing, the backfill was called off while its task waited. A first delivery looks again, for a replica of the bus may
+// not have heard of it yet.
+func (r *run) begin(ctx context.Context, attempt int) error {
 	bucket, now := r.w.bus.Progress(), r.w.clock.Now()
 	stored, revision, err := bucket.Get(ctx, r.task.UID)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
-		return fmt.Errorf("read progress: %w", err)
-	}
-	missing := err != nil
+	missing := errors.Is(err, bus.ErrNotFound)
 	r.progress, r.revision = stored, revision
 	switch {
+	case missing && attempt <= 1:
+		return &later{after: time.Second, cause: errCancelled}
+	case missing:
+		return errCancelled
+	case err != nil:
+		return fmt.Errorf("read progress: %w", err)
 	case stored.Phase == bus.PhaseSucceeded || stored.Phase == bus.PhaseFailed:
 		return errOver
 	case stored.Suspend:
@@ -85,12 +90,8 @@ func (r *run) begin(ctx context.Context) error {
 	if p.StartedAt == 0 {
 		p.StartedAt = now.Unix()
 	}
-	if missing {
-		r.revision, err = bucket.Create(ctx, r.task.UID, *p)
-	} else {
-		r.revision, err = bucket.Update(ctx, r.task.UID, *p, r.revision)
-	}
-	if errors.Is(err, bus.ErrExists) || errors.Is(err, bus.ErrConflict) {
+	r.revision, err = bucket.Update(ctx, r.task.UID, *p, r.revision)
+	if errors.Is(err, bus.ErrConflict) {
 		return &later{after: time.Second, cause: errOvertaken}
 	}
 	if err != nil {

@@ -252,6 +252,16 @@ func TestBackfillIsCalledOffByRemovingItsProgress(t *testing.T) {
 	r.Expect(s.requests()).NotTo(ContainElement(ContainSubstring("starting_after=cus_0199")))
 }
 
+func TestBackfillThatWasCalledOffWhileItsTaskWaitedIsNotRead(t *testing.T) {
+	s := newStripe(t)
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.start()
+	r.publish(bus.BackfillTask{UID: "gone", Window: "30d", Until: until})
+	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "cancelled") }, patch, "10ms").Should(BeEquivalentTo(1))
+	r.Expect(r.progress("gone")).To(Equal(bus.Progress{}), "what was removed stays removed")
+	r.Expect(s.requests()).To(BeEmpty())
+}
+
 func TestBackfillYieldsToTheWorkerThatOvertookIt(t *testing.T) {
 	s := newStripe(t)
 	s.addCustomers(350, until)

@@ -165,8 +165,16 @@ func (r *rig) change(uid string, apply func(*bus.Progress)) {
 	}, patch, "10ms").Should(gomega.Succeed())
 }
 
-// backfill publishes a task, under an id if it was published before.
+// backfill publishes a task as the operator does, which creates its progress first; under an id if it was published before.
 func (r *rig) backfill(task bus.BackfillTask, id ...string) {
+	r.t.Helper()
+	if _, err := r.bus.Progress().Create(context.Background(), task.UID, bus.Progress{Phase: bus.PhasePending}); !errors.Is(err, bus.ErrExists) {
+		must(r.t, err)
+	}
+	r.publish(task, id...)
+}
+
+func (r *rig) publish(task bus.BackfillTask, id ...string) {
 	r.t.Helper()
 	id = append(id, task.UID)
 	task.Namespace, task.Name, task.Workspace, task.Account, task.Connection = "team", task.UID, "team/ws", acct, conn

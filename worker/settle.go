@@ -28,14 +28,14 @@ func (r *run) settle(ctx context.Context, err error) settlement {
 		return settlement{outcome: "done"}
 	case errors.Is(err, errOver):
 		return settlement{outcome: "repeated"}
+	case errors.As(err, &wait) && (errors.Is(err, errOvertaken) || errors.Is(err, errCancelled)):
+		return settlement{outcome: "waiting", again: max(wait.after, time.Second)}
 	case errors.Is(err, errCancelled):
 		r.log.Info("backfill called off")
 		r.tidy(final)
 		return settlement{outcome: "cancelled"}
 	case errors.Is(err, errSuspended):
 		return r.suspend(final)
-	case errors.As(err, &wait) && errors.Is(err, errOvertaken):
-		return settlement{outcome: "waiting", again: max(wait.after, time.Second)}
 	case errors.Is(err, errOvertaken):
 		return settlement{outcome: "overtaken", again: lease}
 	case ctx.Err() != nil:

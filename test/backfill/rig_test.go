@@ -130,6 +130,8 @@ func (r *rig) publish(uid, window string, until time.Time) {
 
 func (r *rig) publishFor(account, uid, window string, until time.Time) {
 	r.t.Helper()
+	_, err := r.bus.Progress().Create(r.t.Context(), uid, bus.Progress{Phase: bus.PhasePending})
+	must(r.t, err)
 	must(r.t, r.bus.PublishTask(r.t.Context(), uid, bus.Task{Kind: bus.TaskBackfill, Backfill: &bus.BackfillTask{
 		UID: uid, Namespace: "team", Name: uid, Connection: account, Workspace: "team/main", Account: account, Livemode: true,
 		Window: window, Until: until.Unix(),
