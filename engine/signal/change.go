@@ -1,9 +1,16 @@
 package signal
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
-// priceChange is the recurring value before and after an update, in minor units a month.
-type priceChange struct{ before, after float64 }
+// priceChange is the recurring value before and after an update, in minor units a month, of the items whose price is known.
+type priceChange struct {
+	before, after float64
+	// fromNothing says that no item before had a known price: before is no value then.
+	fromNothing bool
+}
 
 // sameValue is the relative difference below which two sums of prices are the same: float error, not a price.
 const sameValue = 1e-9
@@ -21,18 +28,15 @@ func (s *subscriptionObject) priceChange(prev *previousAttributes, at int64) (pr
 	if len(now) == 0 && s.Plan != nil {
 		now = []itemObject{{Plan: s.Plan, Quantity: s.Quantity}}
 	}
-	before, after, comparable := s.compare(old, now, at)
-	if !comparable {
+	change, comparable := s.compare(old, now, at)
+	if !comparable || math.Abs(change.before-change.after) <= sameValue*max(change.before, change.after) {
 		return priceChange{}, false
 	}
-	if math.Abs(before-after) <= sameValue*max(before, after) {
-		return priceChange{}, false
-	}
-	return priceChange{before: before, after: after}, true
+	return change, true
 }
 
 // compare values both lists. Items whose price is unknown on both sides are left out while they stay the same.
-func (s *subscriptionObject) compare(old, now []itemObject, at int64) (before, after float64, ok bool) {
+func (s *subscriptionObject) compare(old, now []itemObject, at int64) (change priceChange, ok bool) {
 	currency := s.Currency
 	was, is := value{currency: currency}, value{currency: currency}
 	unknown := map[string]int{}
@@ -49,19 +53,24 @@ func (s *subscriptionObject) compare(old, now []itemObject, at int64) (before, a
 	}
 	for _, difference := range unknown {
 		if difference != 0 {
-			return 0, 0, false
+			return priceChange{}, false
 		}
 	}
 	if was.mixed || is.mixed || (was.currency != "" && is.currency != "" && was.currency != is.currency) {
-		return 0, 0, false
+		return priceChange{}, false
 	}
 	discounts := s.discounts()
-	before = discounted(was.known, was.months, discounts, is.currency, at)
-	after = discounted(is.known, is.months, discounts, is.currency, at)
-	return before, after, was.count > 0 && is.count > 0 && finite(before) && finite(after)
+	change = priceChange{
+		before:      discounted(was.known, was.months, discounts, is.currency, at),
+		after:       discounted(is.known, is.months, discounts, is.currency, at),
+		fromNothing: was.count == 0,
+	}
+	// A side of which nothing can be read has no value; one that kept its unknown items alone has lost the others.
+	readable := len(unknown) > 0 || (was.count > 0 && is.count > 0)
+	return change, readable && finite(change.before) && finite(change.after)
 }
 
-// compareItem adds an item; for one whose price is unknown it returns what identifies the item and its price.
+// compareItem adds an item; for one whose price is unknown it returns what identifies the item, its price and its quantity.
 // A metered item's quantity is usage and no part of that.
 func (v *value) compareItem(item *itemObject, at int64) string {
 	r, ok := item.rate()
@@ -71,8 +80,11 @@ func (v *value) compareItem(item *itemObject, at int64) string {
 	if !r.recurring {
 		return ""
 	}
-	if _, known := r.monthly(item.Quantity); !known || r.metered {
+	if r.metered {
 		return item.ID + "\x00" + r.id
+	}
+	if _, known := r.monthly(item.Quantity); !known {
+		return fmt.Sprintf("%s\x00%s\x00%g", item.ID, r.id, item.Quantity.Value)
 	}
 	v.add(r, item.Quantity, item.Discounts, at, 0)
 	return ""

@@ -61,7 +61,10 @@ func (s *subscriptionObject) updated(prev *previousAttributes, at int64) ([]Sign
 	}
 	if change, ok := s.priceChange(prev, at); ok {
 		priced := *facts
-		priced.PreviousMRR, priced.MRR = &change.before, &change.after
+		// Beside a price that is unknown, or none, the direction is certain and the share that was lost or won is not.
+		if priced.MRR != nil && !change.fromNothing {
+			priced.PreviousMRR, priced.MRR = &change.before, &change.after
+		}
 		if change.after < change.before {
 			add(SubscriptionDowngraded, &priced)
 		} else {

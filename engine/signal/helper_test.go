@@ -25,6 +25,10 @@ func itemOf(id, price, amount string, quantity int, interval, currency string) s
 		"recurring":{"interval":%q,"interval_count":1,"usage_type":"licensed"}}}`, id, quantity, price, currency, amount, interval)
 }
 
+func metered(id string, quantity int) string {
+	return strings.Replace(item(id, "3", quantity), "licensed", "metered", 1)
+}
+
 // subscription writes a subscription; extra are further fields, each written `"name":value`.
 func subscription(items []string, extra ...string) string {
 	fields := append([]string{
