@@ -1,14 +1,12 @@
 package webhookreceiver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/kustiq/kustiq/api/errcode"
@@ -46,11 +44,13 @@ func (r *Receiver) handle(w http.ResponseWriter, req *http.Request, mode string)
 	if !r.table.loaded() {
 		return unavailableFor("the receiver is starting")
 	}
-	buffer := bodies.Get().(*bytes.Buffer)
-	defer bodies.Put(buffer)
-	body, err := readBody(buffer, w, req, r.maxBody)
+	body, done, err := r.bodies.read(w, req, r.maxBody)
+	defer done()
 	if tooBig := new(http.MaxBytesError); errors.As(err, &tooBig) {
 		return answer{outcome: tooLarge, status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", r.maxBody)}
+	}
+	if errors.Is(err, errCrowded) {
+		return unavailableFor("there are too many large requests at once")
 	}
 	if err != nil {
 		return answer{outcome: unreadable, status: http.StatusBadRequest, message: "the body ended early"}
@@ -66,19 +66,6 @@ func (r *Receiver) handle(w http.ResponseWriter, req *http.Request, mode string)
 		return received(undecodable)
 	}
 	return r.take(req.Context(), event, err, signedBy)
-}
-
-// bodies are buffers for requests' bodies, of which nothing is kept once a request is answered.
-var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// readBody reads a body of up to the given number of bytes into a buffer.
-func readBody(buffer *bytes.Buffer, w http.ResponseWriter, req *http.Request, most int64) ([]byte, error) {
-	buffer.Reset()
-	if n := req.ContentLength; n > 0 && n <= most {
-		buffer.Grow(int(n) + bytes.MinRead) // what ReadFrom wants to have left at the end
-	}
-	_, err := buffer.ReadFrom(http.MaxBytesReader(w, req.Body, most))
-	return buffer.Bytes(), err
 }
 
 // verify returns the mode whose secret signed the body, or why none did. A secret may be newer than what this replica
@@ -142,7 +129,10 @@ func (r *Receiver) refuse(body []byte, failure error) answer {
 
 // take routes a genuine event and makes its signals durable, or that it cannot be read.
 func (r *Receiver) take(ctx context.Context, event *signal.Event, unread error, signedBy string) answer {
-	route, ok := r.table.route(event.Account, event.Livemode)
+	route, ok, err := r.route(ctx, event)
+	if err != nil {
+		return unavailableFor("it cannot be told whose event this is")
+	}
 	if event.Livemode && signedBy == "test" {
 		// Only the live endpoint's secret may speak for live data. Stripe never does this by itself: the platform's
 		// keys or URLs of the two modes were swapped.
@@ -163,6 +153,23 @@ func (r *Receiver) take(ctx context.Context, event *signal.Event, unread error, 
 	a := r.publish(ctx, event, unread, route)
 	r.note(route, event, a.outcome)
 	return a
+}
+
+// route finds the connection of a genuine event. A connection may be newer than what this replica has heard of, and whoever
+// answers 2xx drops the event: the bus is asked first, as often as a platform full of strangers leaves room for. What it says is
+// not kept, as the watch may have told of a later end already.
+func (r *Receiver) route(ctx context.Context, event *signal.Event) (route bus.Route, ok bool, err error) {
+	if route, ok = r.table.route(event.Account, event.Livemode); ok {
+		return route, true, nil
+	}
+	if event.Account == "" || strings.ContainsFunc(event.Account, notOfAnID) || !r.askingRoute.AllowN(r.clock.Now(), 1) {
+		return bus.Route{}, false, nil
+	}
+	route, _, err = r.bus.Routes().Get(ctx, bus.RouteKey(event.Account, event.Livemode))
+	if errors.Is(err, bus.ErrNotFound) {
+		return bus.Route{}, false, nil
+	}
+	return route, err == nil, err
 }
 
 func (r *Receiver) publish(ctx context.Context, event *signal.Event, unread error, route bus.Route) answer {

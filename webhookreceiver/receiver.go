@@ -25,6 +25,8 @@ const (
 	DefaultMaxBody = 2 << 20
 	// askSecrets is how often in a second the bus may be asked for newer secrets, because a signature is of none.
 	askSecrets = 20
+	// askRoutes is how often in a second the bus may be asked for the connection of an account that nobody told of.
+	askRoutes = 100
 	// flushEvery is how often counters go to the Health bucket.
 	flushEvery = time.Second
 )
@@ -56,8 +58,10 @@ type Receiver struct {
 	table   *table
 	limits  *limits
 	health  *healthBook
-	// asking bounds how often the bus is asked for newer secrets.
-	asking *rate.Limiter
+	bodies  *bodies
+	// asking and askingRoute bound how often the bus is asked for newer secrets and routes.
+	asking, askingRoute *rate.Limiter
+
 	tracer *tracing.Tracer
 }
 
@@ -78,11 +82,13 @@ func New(opts Options) (*Receiver, error) {
 	}
 	return &Receiver{
 		bus: opts.Bus, clock: opts.Clock, log: opts.Logger, maxBody: opts.MaxBodyBytes, metrics: m,
-		table:  newTable(opts.Vault, opts.Logger),
-		limits: newLimits(opts.AccountRate, opts.AccountBurst),
-		health: newHealthBook(),
-		asking: rate.NewLimiter(askSecrets, askSecrets),
-		tracer: opts.Tracer,
+		table:       newTable(opts.Vault, opts.Logger),
+		limits:      newLimits(opts.AccountRate, opts.AccountBurst),
+		health:      newHealthBook(),
+		bodies:      newBodies(bodiesInFlight),
+		asking:      rate.NewLimiter(askSecrets, askSecrets),
+		askingRoute: rate.NewLimiter(askRoutes, askRoutes),
+		tracer:      opts.Tracer,
 	}, nil
 }
 

@@ -184,6 +184,32 @@ func TestASecretThatIsNewerThanTheTable(t *testing.T) {
 	}
 }
 
+// TestARouteThatIsNewerThanTheTable keeps the watch from telling of a new connection: the bus is asked.
+func TestARouteThatIsNewerThanTheTable(t *testing.T) {
+	b := start(t, nil)
+	key := bus.RouteKey("acct_1", true)
+	b.receiver.table.setRoute(key, nil) // as before the watch has told
+	body := failedInvoice("evt_1", "acct_1", true)
+	if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", now)); !strings.Contains(w.Body.String(), `"accepted"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if got := b.receiveOne(); got.Connection != "uid-1" {
+		t.Errorf("routed to %+v", got)
+	}
+	for range askRoutes { // strangers beyond it are not worth a question
+		body := failedInvoice("evt_s", "acct_stranger", true)
+		if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", now)); !strings.Contains(w.Body.String(), `"unrouted"`) {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	b.clock.Step(time.Second)
+	b.stopped = true
+	_ = b.server.Close()
+	if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", b.clock.Now())); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("without a bus: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestModeAndAccountDecideWhereAnEventGoes(t *testing.T) {
 	b := start(t, nil)
 	for _, tc := range []struct {
@@ -295,6 +321,13 @@ func TestBounds(t *testing.T) {
 	}
 	if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", now)); w.Code != 429 || w.Header().Get("Retry-After") == "" {
 		t.Errorf("over the burst: %d", w.Code)
+	}
+	b.receiver.bodies.left.Store(int64(len(body)) - 1)
+	if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", now)); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("beside bodies that fill the memory: %d", w.Code)
+	}
+	if left := b.receiver.bodies.left.Load(); left != int64(len(body))-1 {
+		t.Errorf("%d bytes are left after it", left)
 	}
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/webhooks/stripe/live", nil))
