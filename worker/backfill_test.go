@@ -347,7 +347,9 @@ func TestBackfillCompletesListedDisputes(t *testing.T) {
 			}},
 		}
 	}
-	s.set("events", dispute("evt_1", "dp_1", "ch_1"), dispute("evt_2", "dp_2", "ch_anonymous"), dispute("evt_3", "dp_3", "ch_gone"))
+	odd := map[string]any{"object": "event", "id": "evt_odd", "type": "invoice.payment_failed", "created": until - 60,
+		"data": map[string]any{"object": map[string]any{"id": 7}}}
+	s.set("events", dispute("evt_1", "dp_1", "ch_1"), dispute("evt_2", "dp_2", "ch_anonymous"), dispute("evt_3", "dp_3", "ch_gone"), odd)
 	s.set("charges", map[string]any{"object": "charge", "id": "ch_1", "customer": "cus_1"},
 		map[string]any{"object": "charge", "id": "ch_anonymous", "customer": nil})
 	r := newRig(t, s.URL, clock.RealClock{})
@@ -357,6 +359,8 @@ func TestBackfillCompletesListedDisputes(t *testing.T) {
 	r.Expect(r.signals(1)).To(Equal(map[signal.Kind]int{signal.DisputeCreated: 1}))
 	r.Expect(r.received["evt_1"].Customer).To(Equal("cus_1"))
 	r.Expect(r.counter("kustiq_worker_disputes_total", "unattributed")).To(BeEquivalentTo(2))
+	r.Eventually(func() bus.Failure { r.mu.Lock(); defer r.mu.Unlock(); return r.failures["evt_odd"] }, patch, "10ms").
+		Should(Equal(bus.FailureUndecodable), "the engine lists it")
 	for _, uri := range s.requests() {
 		r.Expect(strings.HasPrefix(uri, "/v1/")).To(BeTrue())
 	}

@@ -13,10 +13,12 @@ import (
 	"github.com/kustiq/kustiq/worker"
 )
 
-func (r *rig) dispute(charge string) {
+func (r *rig) dispute(charge string) { r.t.Helper(); r.disputeOf(conn, charge) }
+
+func (r *rig) disputeOf(connection, charge string) {
 	r.t.Helper()
 	m := bus.Message{
-		Workspace: "team/ws", Connection: conn, Account: acct, EventID: "evt_d", EventType: "charge.dispute.created", Created: until,
+		Workspace: "team/ws", Connection: connection, Account: acct, EventID: "evt_d", EventType: "charge.dispute.created", Created: until,
 		Signals: []signal.Signal{{ID: "evt_d", EventID: "evt_d", Kind: signal.DisputeCreated, Created: until,
 			Provenance: signal.FromEvent, Dispute: &signal.Dispute{ID: "dp_1", Charge: charge, Status: "needs_response"}}},
 	}
@@ -61,6 +63,32 @@ func TestDisputeOfNobodyIsPublishedWithoutACustomer(t *testing.T) {
 			r.Expect(r.received["evt_d"].Customer).To(BeEmpty(), "the engine lists it as failed")
 		})
 	}
+}
+
+func TestDisputeOfAConnectionThatHasGoneIsListedAtOnce(t *testing.T) {
+	s := newStripe(t)
+	charges(s)
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.start()
+	r.disputeOf("another-uid", "ch_1")
+	r.ended("gave_up")
+	r.Expect(r.published().Failure).To(Equal(bus.FailureDisconnected))
+	r.Expect(r.live[0].Signals).To(BeEmpty())
+	r.Expect(s.requests()).To(BeEmpty())
+}
+
+func TestAChargeIsLookedUpOnce(t *testing.T) {
+	s := newStripe(t)
+	events(s)
+	charges(s)
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.start()
+	r.dispute("ch_1")
+	r.ended("attributed")
+	r.redrive("evt_d", conn)
+	r.Eventually(func() int { r.mu.Lock(); defer r.mu.Unlock(); return len(r.live) }, patch, "10ms").Should(Equal(2))
+	r.Expect(r.live[1].Signals[0].Customer).To(Equal("cus_1"))
+	r.Expect(s.requests()).To(ConsistOf(HavePrefix("/v1/charges/ch_1"), HavePrefix("/v1/events/evt_d")))
 }
 
 func TestDisputeIsTriedAgain(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/internal/retry"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
@@ -118,17 +119,20 @@ func TestPlanBeyondTheReachOfEvents(t *testing.T) {
 }
 
 func TestRetries(t *testing.T) {
-	var total time.Duration
-	attempt := 1
-	for ; ; attempt++ {
-		wait, ok := nextRetry(attempt)
-		if !ok {
-			break
+	for name, tc := range map[string]struct {
+		attempt   int
+		age, want time.Duration
+	}{
+		"first, at once":                   {1, 2 * time.Second, 58 * time.Second},
+		"second":                           {2, time.Minute, 5 * time.Minute},
+		"often put off, then failed":       {90, 2 * time.Hour, 36 * time.Minute},
+		"old before its first try":         {1, 90 * time.Hour, time.Minute},
+		"old before its fifth":             {5, 90 * time.Hour, 12 * time.Hour},
+		"sixth, the whole promise is over": {6, retry.Whole, 0},
+	} {
+		if wait, ok := nextRetry(tc.attempt, tc.age); wait != tc.want || ok != (tc.want > 0) {
+			t.Errorf("%s: %s, %v", name, wait, ok)
 		}
-		total += wait
-	}
-	if attempt != 6 || total != 14*time.Hour+36*time.Minute {
-		t.Errorf("%d attempts in %s", attempt, total)
 	}
 	previous := time.Duration(0)
 	for attempt := 1; attempt < backfillPatience; attempt++ {
@@ -157,20 +161,41 @@ func TestThrottleWait(t *testing.T) {
 	}
 }
 
+func TestAConnectionHasItsShareOfLookUps(t *testing.T) {
+	w := &Worker{lookUps: lookUps{under: map[string]int{}}}
+	var inside func(n int) settlement
+	inside = func(n int) settlement {
+		if n == lookUpShare {
+			if s := w.lookUp("calm", func() settlement { return settlement{outcome: "done"} }); s.outcome != "done" {
+				t.Errorf("another connection is %s", s.outcome)
+			}
+		}
+		return w.lookUp("flooded", func() settlement { return inside(n + 1) })
+	}
+	if s := inside(0); s.again != crowdedPause {
+		t.Errorf("beyond the share: %+v", s)
+	}
+	if len(w.lookUps.under) != 0 {
+		t.Errorf("still under way: %v", w.lookUps.under)
+	}
+}
+
 func TestTryAgainEndsWithTheSchedule(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
-	for attempt := 1; attempt <= 5; attempt++ {
-		if s, final := tryAgain(quiet, "try", attempt, errors.New("x")); final || s.again != retrySchedule[attempt-1] {
-			t.Errorf("attempt %d: %+v, final %v", attempt, s, final)
-		}
+	failed := errors.New("x")
+	if s, final := tryAgain(quiet, "try", 3, 6*time.Minute, failed); final || s.again != 30*time.Minute {
+		t.Errorf("the third failure: %+v, final %v", s, final)
 	}
-	if _, final := tryAgain(quiet, "try", 6, errors.New("x")); !final {
+	if _, final := tryAgain(quiet, "try", 6, retry.Whole, failed); !final {
 		t.Error("the sixth failure is not final")
 	}
-	if s, final := tryAgain(quiet, "try", 2, &later{}); final || s.again != retrySchedule[1] {
+	if s, final := tryAgain(quiet, "try", 2, time.Minute, &later{}); final || s.again != 5*time.Minute {
 		t.Error("a refusal that says no time is not tried by the schedule")
 	}
-	if s, final := tryAgain(quiet, "try", 6, &later{after: time.Minute}); final || s.again != time.Minute {
+	if s, final := tryAgain(quiet, "try", 6, retry.Whole, &later{after: time.Minute}); final || s.again != time.Minute {
 		t.Error("being asked to wait used up the schedule")
+	}
+	if _, final := tryAgain(quiet, "try", 900, deferredMost, &later{after: time.Minute}); !final {
+		t.Error("a token that nobody refreshes puts a look-up off for ever")
 	}
 }

@@ -139,7 +139,7 @@ func (r *run) publish(ctx context.Context, s section, items []json.RawMessage, v
 			r.w.metrics.disputes.WithLabelValues("unattributed").Inc()
 			continue
 		}
-		if len(m.Signals) > 0 {
+		if len(m.Signals) > 0 || m.Failure != "" {
 			messages = append(messages, m)
 			v.signals += len(m.Signals)
 			count(v.found, m.Signals)
@@ -170,11 +170,19 @@ func (r *run) message(s section, raw json.RawMessage) (m bus.Message, shown sign
 		return m, shown, err
 	}
 	event, err := signal.DecodeEvent(raw)
-	if err != nil {
+	if event == nil {
 		return m, shown, err
 	}
 	m.EventID, m.EventType, m.Created = event.ID, event.Type, event.Created
-	m.Signals, err = signal.Classify(event)
+	if err == nil {
+		m.Signals, err = signal.Classify(event)
+	}
+	if err != nil {
+		// As the receiver does: the engine lists it, and it can be driven again after an upgrade.
+		r.w.metrics.skipped.WithLabelValues(s.name).Inc()
+		r.log.Warn("an event cannot be read and is listed as failed", "event", event.ID, "type", event.Type, "error", err)
+		m.Signals, m.Failure = nil, bus.FailureUndecodable
+	}
 	shown.Renewal = changeTold(m.Signals)
-	return m, shown, err
+	return m, shown, nil
 }

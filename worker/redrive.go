@@ -32,7 +32,7 @@ func (w *Worker) redrive(ctx context.Context, d bus.TaskDelivery, t bus.RedriveT
 	case errors.Is(err, errUnreadable):
 		m.Failure = bus.FailureUndecodable
 	default:
-		s, final := tryAgain(log, "fetch an event once more", d.Attempt, err)
+		s, final := tryAgain(log, "fetch an event once more", d.Attempt, w.age(t.RequestedAtMs), err)
 		if !final {
 			return s
 		}

@@ -1,19 +1,21 @@
 package worker
 
-import "time"
+import (
+	"time"
 
-// retrySchedule is how long to wait after each failed try of a small task (the product's retry promise).
-var retrySchedule = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 12 * time.Hour}
+	"github.com/kustiq/kustiq/internal/retry"
+)
 
-// nextRetry gives the wait after the given attempt, counted from 1; ok is false when the schedule is used up.
-func nextRetry(attempt int) (wait time.Duration, ok bool) {
-	if attempt < 1 {
-		attempt = 1
+// deferredMost is the age up to which a look-up is put off because Stripe, or a token that is out of time, asks for it.
+const deferredMost = 24 * time.Hour
+
+// nextRetry gives the wait after the given attempt, counted from 1, at a look-up of an age; ok is false when it has had all its
+// tries. Shutdowns, crashes and being put off count as attempts at the bus, so that they alone never end it.
+func nextRetry(attempt int, age time.Duration) (wait time.Duration, ok bool) {
+	if wait, ok = retry.ByAge(age); ok || attempt > retry.Tries {
+		return wait, ok
 	}
-	if attempt > len(retrySchedule) {
-		return 0, false
-	}
-	return retrySchedule[attempt-1], true
+	return retry.Pause(attempt), true
 }
 
 const (
@@ -22,7 +24,7 @@ const (
 	maxBackfillWait  = 15 * time.Minute
 )
 
-// nextResume is nextRetry for a backfill, which loses nothing by being interrupted and so waits less.
+// nextResume is the wait of a backfill, which loses nothing by being interrupted and so waits less.
 func nextResume(attempt int) (wait time.Duration, ok bool) {
 	if attempt >= backfillPatience {
 		return 0, false

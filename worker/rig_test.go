@@ -63,6 +63,7 @@ type rig struct {
 	mu       sync.Mutex
 	received map[string]signal.Signal // by id
 	live     []bus.Message
+	failures map[string]bus.Failure // by event
 }
 
 func newRig(t *testing.T, url string, c clock.WithTicker) *rig {
@@ -80,7 +81,7 @@ func newRig(t *testing.T, url string, c clock.WithTicker) *rig {
 	r := &rig{
 		WithT: gomega.NewWithT(t), t: t, bus: b, api: api, clock: c, registry: registry,
 		tokens:   &tokens{all: map[string]tokenstore.Record{conn: {Account: acct, Access: "rk_test_good"}}},
-		received: map[string]signal.Signal{},
+		received: map[string]signal.Signal{}, failures: map[string]bus.Failure{},
 	}
 	r.collect()
 	return r
@@ -98,6 +99,9 @@ func (r *rig) collect() {
 			for _, d := range batch {
 				for _, s := range d.Message.Signals {
 					r.received[s.ID] = s
+				}
+				if d.Message.Failure != "" {
+					r.failures[d.Message.EventID] = d.Message.Failure
 				}
 				if d.Live {
 					r.live = append(r.live, d.Message)

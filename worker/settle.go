@@ -7,6 +7,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/retry"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 	"github.com/kustiq/kustiq/internal/tokenstore"
 )
@@ -121,7 +122,7 @@ func (r *run) postpone(ctx context.Context, wait *later) settlement {
 	var refused *stripeapi.Error
 	throttled := errors.As(wait, &refused) && refused.Code == errcode.ST429
 	if throttled {
-		after = max(after, retrySchedule[min(r.progress.Postponed, len(retrySchedule)-1)])
+		after = max(after, retry.Pause(r.progress.Postponed+1))
 	}
 	_ = r.release(ctx, func(p *bus.Progress) {
 		if throttled {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/lru"
 
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/stripeapi"
@@ -20,7 +21,14 @@ const (
 	// backfillSlots is how many backfills one worker runs at a time, which share inFlight requests fairly; lookUpSlots the
 	// same for disputes and re-drives. All of them wait for Stripe most of the time.
 	backfillSlots = 64
-	lookUpSlots   = 8
+	lookUpSlots   = 32
+	// lookUpShare is how many of its slots one connection may have: a flood of disputes, or an account that Stripe slows
+	// down, leaves the others theirs.
+	lookUpShare = 8
+	// crowdedPause is how long a look-up beyond that is put off.
+	crowdedPause = 5 * time.Second
+	// chargesKept bounds how many charges' customers are remembered.
+	chargesKept = 4096
 	// inFlight is how many pages may be asked for at a time: 48 a second of an account whose pages take 2.7 s.
 	inFlight = 160
 )
@@ -56,6 +64,10 @@ type Worker struct {
 	log     *slog.Logger
 	metrics *metrics
 	budgets *budgets
+	// charges are the customers of charges that were looked up lately, by chargeKey.
+	charges *lru.Cache
+	// lookUps counts the look-ups under way by connection.
+	lookUps lookUps
 	// requests are the turns of pages to be asked for, pages those of pages in memory.
 	requests, pages *turns
 }
@@ -78,6 +90,7 @@ func New(o Options) (*Worker, error) {
 	}
 	return &Worker{
 		bus: o.Bus, tokens: o.Tokens, api: o.API, clock: o.Clock, log: o.Logger, metrics: m, budgets: b,
+		charges: lru.New(chargesKept), lookUps: lookUps{under: map[string]int{}},
 		requests: newTurns(inFlight), pages: newTurns(inMemory),
 	}, nil
 }
@@ -104,9 +117,9 @@ func (w *Worker) handle(ctx context.Context, d bus.TaskDelivery) {
 	case d.Task.Kind == bus.TaskBackfill && d.Task.Backfill != nil:
 		s = w.backfill(ctx, d, *d.Task.Backfill)
 	case d.Task.Kind == bus.TaskDispute && d.Task.Dispute != nil:
-		s = w.dispute(ctx, d, *d.Task.Dispute)
+		s = w.lookUp(d.Task.Dispute.Connection, func() settlement { return w.dispute(ctx, d, *d.Task.Dispute) })
 	case d.Task.Kind == bus.TaskRedrive && d.Task.Redrive != nil:
-		s = w.redrive(ctx, d, *d.Task.Redrive)
+		s = w.lookUp(d.Task.Redrive.Connection, func() settlement { return w.redrive(ctx, d, *d.Task.Redrive) })
 	default:
 		w.log.Error("task of an unknown kind dropped", "kind", d.Task.Kind)
 		s = settlement{outcome: "unknown"}

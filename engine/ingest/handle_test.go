@@ -11,6 +11,7 @@ import (
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/retry"
 )
 
 // bad is a message that the store refuses: it breaks the transaction of every batch it is in.
@@ -74,7 +75,7 @@ func TestRetrySchedule(t *testing.T) {
 	g.Expect(b.deliverAttempt(6, m)).To(Equal([]*answer{{what: "drop"}}))
 	g.Expect(b.store.Failed(b.ctx, workspace)).To(Equal([]store.FailedEvent{{EventID: "evt_1", Connection: "uid-1",
 		Account: "acct_1", Livemode: true, Reason: store.FailureProcessing, Attempts: 6,
-		Created: time.Unix(at(1), 0).UTC(), FailedAt: start.Add(retryTime)}}))
+		Created: time.Unix(at(1), 0).UTC(), FailedAt: start.Add(retry.Whole)}}))
 	g.Expect(b.counted(t, gaveUp)).To(Equal(1))
 
 	// A re-drive that works takes it off the list.
@@ -92,9 +93,9 @@ func TestNextRetry(t *testing.T) {
 		"first":                          {1, 0, time.Minute, true},
 		"the bus does not count":         {0, 0, time.Minute, true},
 		"fifth, long on the way":         {5, 100 * time.Hour, 12 * time.Hour, true},
-		"sixth":                          {6, retryTime, 0, false},
+		"sixth":                          {6, retry.Whole, 0, false},
 		"many tries in an outage":        {40, time.Hour, 2 * time.Hour, true},
-		"many tries, the time nearly up": {40, retryTime - time.Minute, time.Minute, true},
+		"many tries, the time nearly up": {40, retry.Whole - time.Minute, time.Minute, true},
 		"no time of receipt":             {6, 1e9 * time.Second, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {

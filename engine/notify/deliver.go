@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/retry"
 )
 
 const (
@@ -29,9 +30,6 @@ const (
 	// settleTime bounds how long the end of an attempt may take to be written down.
 	settleTime = 10 * time.Second
 )
-
-// retrySchedule are the pauses after the first, second, … failed attempt. After the last one a delivery is given up.
-var retrySchedule = [...]time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 12 * time.Hour}
 
 // Outbox is where events wait; *store.Store is one.
 type Outbox interface {
@@ -220,10 +218,10 @@ func (d *Deliverer) judge(delivery *store.Delivery, why failure) outcome {
 	case why == failedNone:
 		delivery.Status = store.DeliveryDelivered
 		return delivered
-	case delivery.Attempts > len(retrySchedule), delivery.ResponseCode == http.StatusGone:
+	case delivery.Attempts > retry.Tries, delivery.ResponseCode == http.StatusGone:
 		delivery.Status = store.DeliveryGivenUp
 		return gaveUp
 	}
-	delivery.NextAt = d.clock.Now().Add(retrySchedule[max(delivery.Attempts, 1)-1])
+	delivery.NextAt = d.clock.Now().Add(retry.Pause(delivery.Attempts))
 	return retried
 }
