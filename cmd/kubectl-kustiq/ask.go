@@ -39,41 +39,54 @@ second one, and both secrets are accepted until the old endpoint is removed: no 
 func (p *plugin) requestCommand(r request) *cobra.Command {
 	var wait bool
 	var timeout time.Duration
+	var format output
 	cmd := &cobra.Command{
 		Use: r.use, Short: r.short, Long: r.long,
-		Example: fmt.Sprintf("  kubectl kustiq %[1]s stripe-live\n  kubectl kustiq %[1]s stripe-live --wait", r.name()),
-		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: p.connectionNames,
+		Example: fmt.Sprintf("  kubectl kustiq %[1]s stripe-live\n  kubectl kustiq %[1]s stripe-live --wait\n\n"+
+			"  # the connections for a script, once it is done\n  kubectl kustiq %[1]s stripe-live stripe-test --wait -o json", r.name()),
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: p.connectionNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			at := time.Now().UTC().Format(time.RFC3339Nano)
-			for _, name := range args {
-				conn := &v1alpha1.StripeConnection{}
-				if err := p.kube.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: name}, conn); err != nil {
+			asked := make([]v1alpha1.StripeConnection, len(args))
+			for i, name := range args {
+				conn := &asked[i]
+				if err := p.annotate(ctx, conn, name, r.annotation, at); err != nil {
 					return err
 				}
-				before := client.MergeFrom(conn.DeepCopy())
-				if conn.Annotations == nil {
-					conn.Annotations = map[string]string{}
-				}
-				conn.Annotations[r.annotation] = at
-				if err := p.kube.Patch(ctx, conn, before); err != nil {
-					return fmt.Errorf("annotate the connection: %w", err)
-				}
-				printf(cmd.OutOrStdout(), "stripeconnection.integrations.kustiq.io/%s asked\n", name)
+				printf(format.notes(cmd), "stripeconnection.integrations.kustiq.io/%s asked\n", name)
 				if !wait {
 					continue
 				}
-				if err := p.awaitHandled(ctx, conn, r, at, cmd.OutOrStdout()); err != nil {
+				if err := p.awaitHandled(ctx, conn, r, at, format.notes(cmd)); err != nil {
 					return err
 				}
 			}
-			return nil
+			_, err := format.connectionDocuments(cmd.OutOrStdout(), asked)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until it is done")
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long to wait")
+	format.addTo(cmd, "json", "yaml")
 	return cmd
+}
+
+// annotate reads a connection of the namespace and sets an annotation on it.
+func (p *plugin) annotate(ctx context.Context, conn *v1alpha1.StripeConnection, name, annotation, value string) error {
+	if err := p.kube.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: name}, conn); err != nil {
+		return err
+	}
+	before := client.MergeFrom(conn.DeepCopy())
+	if conn.Annotations == nil {
+		conn.Annotations = map[string]string{}
+	}
+	conn.Annotations[annotation] = value
+	if err := p.kube.Patch(ctx, conn, before); err != nil {
+		return fmt.Errorf("annotate the connection: %w", err)
+	}
+	return nil
 }
 
 func (r request) name() string {
@@ -82,7 +95,7 @@ func (r request) name() string {
 	return name
 }
 
-// awaitHandled waits until the connection's status repeats the annotation.
+// awaitHandled waits until the connection's status repeats the annotation, and keeps the connection as it is then.
 func (p *plugin) awaitHandled(ctx context.Context, conn *v1alpha1.StripeConnection, r request, at string, out io.Writer) error {
 	watch, err := p.kube.Watch(ctx, &v1alpha1.StripeConnectionList{}, &client.ListOptions{
 		Namespace: conn.Namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", conn.Name),
@@ -103,6 +116,7 @@ func (p *plugin) awaitHandled(ctx context.Context, conn *v1alpha1.StripeConnecti
 			if !ok || seen.Name != conn.Name || r.handled(seen.Status.Handled) != at {
 				continue
 			}
+			seen.DeepCopyInto(conn)
 			printf(out, "stripeconnection.integrations.kustiq.io/%s: %s\n", conn.Name, r.done)
 			return nil
 		}

@@ -1,42 +1,14 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kustiq/kustiq/internal/report"
 )
-
-// output is the -o flag of commands that print documents.
-type output string
-
-func (o *output) addTo(cmd *cobra.Command, kinds string) {
-	cmd.Flags().StringVarP((*string)(o), "output", "o", "", "output format: "+kinds)
-}
-
-// document prints a value as JSON or YAML; done is false when the format is for people.
-func (o output) document(w io.Writer, value any) (done bool, err error) {
-	switch o {
-	case "json":
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return true, encoder.Encode(value)
-	case "yaml":
-		text, err := yaml.Marshal(value)
-		if err == nil {
-			_, err = w.Write(text)
-		}
-		return true, err
-	case "", "wide":
-		return false, nil
-	}
-	return false, fmt.Errorf("-o %s is unknown: use json, yaml or wide", string(o))
-}
 
 func (p *plugin) atRiskCommand() *cobra.Command {
 	var s scope
@@ -77,7 +49,10 @@ func (p *plugin) atRiskCommand() *cobra.Command {
 				}
 				pages = append(pages, page)
 			}
-			return printPages(cmd.OutOrStdout(), pages, format)
+			if done, err := documents(&format, cmd.OutOrStdout(), pages); done || err != nil {
+				return err
+			}
+			return printPages(cmd.OutOrStdout(), pages, format.wide())
 		},
 	}
 	cmd.Flags().StringVarP(&s.workspace, "workspace", "w", "", "name of the Workspace (default: all of the namespace)")
@@ -90,18 +65,11 @@ func (p *plugin) atRiskCommand() *cobra.Command {
 	cmd.Flags().StringVar(&query.Search, "search", "", "an e-mail address, the beginning of an id (cus_…) or of the name's words")
 	p.complete(cmd, "tier", "Critical", "Leaving", "Normal")
 	p.complete(cmd, "interval", "month", "year", "other")
-	format.addTo(cmd, "json, yaml or wide")
+	format.addTo(cmd, "json", "yaml", "wide")
 	return cmd
 }
 
-func printPages(w io.Writer, pages []report.AtRisk, format output) error {
-	if len(pages) == 1 {
-		if done, err := format.document(w, pages[0]); done || err != nil {
-			return err
-		}
-	} else if done, err := format.document(w, pages); done || err != nil {
-		return err
-	}
+func printPages(w io.Writer, pages []report.AtRisk, wide bool) error {
 	for i, page := range pages {
 		if i > 0 {
 			printf(w, "\n")
@@ -110,7 +78,7 @@ func printPages(w io.Writer, pages []report.AtRisk, format output) error {
 			printf(w, "%s\n", page.Workspace)
 		}
 		write := report.AtRiskTable
-		if format == "wide" {
+		if wide {
 			write = report.AtRiskWide
 		}
 		if err := write(w, page); err != nil {
@@ -127,6 +95,9 @@ func (p *plugin) explainCommand() *cobra.Command {
 		Use:   "explain CUSTOMER",
 		Short: "Say why a customer has the score it has",
 		Example: `  kubectl kustiq explain cus_NffrFeUfNV2Hib
+
+  # with all of the evidence
+  kubectl kustiq explain cus_NffrFeUfNV2Hib -o wide
   kubectl kustiq explain cus_NffrFeUfNV2Hib -n kustiq-demo -w acme -o yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -145,10 +116,10 @@ func (p *plugin) explainCommand() *cobra.Command {
 			if done, err := format.document(cmd.OutOrStdout(), detail); done || err != nil {
 				return err
 			}
-			return report.Explain(cmd.OutOrStdout(), detail)
+			return report.Explain(cmd.OutOrStdout(), detail, format.wide())
 		},
 	}
 	cmd.Flags().StringVarP(&s.workspace, "workspace", "w", "", "name of the Workspace (default: the only one of the namespace)")
-	format.addTo(cmd, "json or yaml")
+	format.addTo(cmd, "json", "yaml", "wide")
 	return cmd
 }

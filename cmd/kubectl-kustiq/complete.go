@@ -17,13 +17,10 @@ func (p *plugin) complete(cmd *cobra.Command, flag string, words ...string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// completeAll gives every command what it has in common with others: names of Workspaces, output formats, no files.
+// completeAll gives every command what it has in common with others: names of Workspaces, no files.
 func (p *plugin) completeAll(cmd *cobra.Command) {
 	if cmd.Flags().Lookup("workspace") != nil {
 		_ = cmd.RegisterFlagCompletionFunc("workspace", p.workspaceNames)
-	}
-	if cmd.Flags().Lookup("output") != nil {
-		p.complete(cmd, "output", "json", "yaml", "wide")
 	}
 	if cmd.ValidArgsFunction == nil && cmd.Name() != "import" {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions

@@ -69,7 +69,7 @@ something failed.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&s.all, "all-namespaces", "A", false, "Workspaces and connections of all namespaces")
-	format.addTo(cmd, "json or yaml")
+	format.addTo(cmd, "json", "yaml")
 	return cmd
 }
 

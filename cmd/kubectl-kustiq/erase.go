@@ -67,7 +67,7 @@ again, so delete or suspend the connection first.`,
 	cmd.Flags().BoolVar(&test, "test", false, "the account's test mode instead")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long to wait for the report; the erasure goes on without")
-	format.addTo(cmd, "json or yaml")
+	format.addTo(cmd, "json", "yaml")
 	return cmd
 }
 

@@ -49,14 +49,14 @@ score; what you decide stands over rematches and new addresses, until you decide
 			if done, err := format.document(cmd.OutOrStdout(), page); done || err != nil {
 				return err
 			}
-			return report.MatchTable(cmd.OutOrStdout(), page, format == "wide")
+			return report.MatchTable(cmd.OutOrStdout(), page, format.wide())
 		},
 	}
 	cmd.PersistentFlags().StringVarP(&s.workspace, "workspace", "w", "", "name of the Workspace (default: the only one of the namespace)")
 	cmd.Flags().StringVar(&query.State, "state", "review", "review, matched or unmatched")
 	cmd.Flags().IntVar(&query.Limit, "limit", 50, "matches to list, 1 to 200")
 	cmd.Flags().Bool("all", false, "all pages")
-	format.addTo(cmd, "json, yaml or wide")
+	format.addTo(cmd, "json", "yaml", "wide")
 	p.complete(cmd, "state", "review", "matched", "unmatched")
 	cmd.AddCommand(
 		p.decideCommand(&s, "approve", "Say that a customer is the proposed profile"),
@@ -72,6 +72,7 @@ func (p *plugin) decideCommand(s *scope, decision, short string) *cobra.Command 
 		use, example, args = "reassign CUSTOMER PROFILE", example+" p-1002", cobra.ExactArgs(2)
 	}
 	var seen string
+	var format output
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,18 +87,22 @@ func (p *plugin) decideCommand(s *scope, decision, short string) *cobra.Command 
 			if decision == "reassign" {
 				asked.Profile, args = args[1], args[:1]
 			}
+			var decided []report.Decided
 			for _, customer := range args {
 				done, err := api.Decide(cmd.Context(), workspace, customer, asked)
 				if err != nil {
 					return fmt.Errorf("%s: %w", customer, err)
 				}
-				printf(cmd.OutOrStdout(), "%s: %s, now %s\n", report.Printable(done.Customer), done.From.Words(), done.To.Words())
+				decided = append(decided, done)
+				printf(format.notes(cmd), "%s: %s, now %s\n", report.Printable(done.Customer), done.From.Words(), done.To.Words())
 			}
-			return nil
+			_, err = documents(&format, cmd.OutOrStdout(), decided)
+			return err
 		},
 	}
 	if decision == "approve" || decision == "reject" {
 		cmd.Flags().StringVar(&seen, "profile", "", "the profile that you saw: nothing is decided when it is another one by now")
 	}
+	format.addTo(cmd, "json", "yaml")
 	return cmd
 }

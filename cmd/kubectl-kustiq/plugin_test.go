@@ -118,6 +118,7 @@ func TestFailedEventsAndTheirRedrive(t *testing.T) {
 		{"failed -o json", `"reason": "unattributed"`},
 		{"redrive evt_1", "1 of 1 events are being fetched"},
 		{"redrive --all", "1 of 2 events are being fetched"},
+		{"redrive evt_1 -o yaml", "asked:\n- evt_1\n"},
 	} {
 		if out, _, err := run(t, acme, strings.Fields(tc.args)...); err != nil || !strings.Contains(out, tc.want) {
 			t.Errorf("%s: %v\n%s", tc.args, err, out)
@@ -146,6 +147,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"no such connection":   {nil, []string{"connect", "stripe-live"}, "not found"},
 		"no connect URL yet":   {[]client.Object{&v1alpha1.StripeConnection{ObjectMeta: named("c")}}, []string{"connect", "c"}, "--wait"},
 		"a redrive of nothing": {two[:1], []string{"redrive"}, "kubectl kustiq failed"},
+		"no such wide view":    {two[:1], []string{"erase", "--yes", "-o", "wide"}, "use json or yaml"},
 		"an event not listed":  {two[:1], []string{"redrive", "evt_2"}, "not listed as failed: [evt_2]"},
 		"a replay of nothing":  {nil, []string{"replay", "c"}, "not found"},
 	} {
@@ -163,6 +165,25 @@ func TestStatusNamesTheRemedy(t *testing.T) {
 	}
 	out, _, err := run(t, []client.Object{conn}, "status")
 	for _, want := range []string{"ns/stripe-live  Live", "├─ Entitled", "└─ Ready", "The plan is Free.", "plan to Pro", "troubleshooting.md#err_plan_required"} {
+		if err != nil || !strings.Contains(out, want) {
+			t.Errorf("no %q (%v) in\n%s", want, err, out)
+		}
+	}
+}
+
+func TestStatusIsWiderWhenAskedTo(t *testing.T) {
+	hourAgo := metav1.NewTime(time.Now().Add(-time.Hour - time.Minute))
+	conn := &v1alpha1.StripeConnection{ObjectMeta: named("stripe-live"), Spec: v1alpha1.StripeConnectionSpec{WorkspaceRef: v1alpha1.LocalRef{Name: "acme"}}}
+	conn.Status.Endpoint = v1alpha1.EndpointStatus{ID: "we_1", URL: "https://in.example/webhooks/stripe/live", SecretGeneration: 2}
+	conn.Status.Events = v1alpha1.EventStatus{Accepted: 12, Rejected: 1}
+	conn.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Ready", Message: "All is well.", LastTransitionTime: hourAgo}}
+	narrow, _, err := run(t, []client.Object{conn}, "status")
+	if err != nil || strings.Contains(narrow, "we_1") || strings.Contains(narrow, "All is well.") {
+		t.Errorf("%v\n%s", err, narrow)
+	}
+	out, _, err := run(t, []client.Object{conn}, "status", "-o", "wide")
+	for _, want := range []string{"Workspace acme, region –, connected –", "Endpoint we_1 at https://in.example/webhooks/stripe/live, secret 2",
+		"12 accepted, 0 duplicates, 1 rejected, the last –", "True     Ready, 1 hour ago\n   All is well."} {
 		if err != nil || !strings.Contains(out, want) {
 			t.Errorf("no %q (%v) in\n%s", want, err, out)
 		}

@@ -33,6 +33,7 @@ func (p *plugin) importCommand(s *scope) *cobra.Command {
 	var as string
 	var wait bool
 	var timeout time.Duration
+	var printed output
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Import a file of profiles, CSV or NDJSON",
@@ -41,7 +42,10 @@ imported, and the first 20 lines at fault are named. FILE may be - for the stand
 
 CSV has a header profile_id,email or profile_id,email,domain, NDJSON an object of the same fields in each line.`,
 		Example: `  kubectl kustiq profiles import customers.csv
-  psql -c "copy (select id as profile_id, email from customers) to stdout csv header" | kubectl kustiq profiles import - --format csv`,
+  psql -c "copy (select id as profile_id, email from customers) to stdout csv header" | kubectl kustiq profiles import - --format csv
+
+  # how it ended, for a script
+  kubectl kustiq profiles import customers.csv -o json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format, err := fileFormat(as, args[0])
@@ -63,18 +67,22 @@ CSV has a header profile_id,email or profile_id,email,domain, NDJSON an object o
 			if err != nil {
 				return err
 			}
-			printf(cmd.OutOrStdout(), "%d profiles are good and being imported (%s)\n", done.Profiles, done.ID)
-			if !wait {
-				return nil
+			printf(printed.notes(cmd), "%d profiles are good and being imported (%s)\n", done.Profiles, done.ID)
+			if wait {
+				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+				defer cancel()
+				if done, err = awaitImport(ctx, api, workspace, done, printed.notes(cmd), cmd.ErrOrStderr()); err != nil {
+					return err
+				}
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			return awaitImport(ctx, api, workspace, done, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			_, err = printed.document(cmd.OutOrStdout(), done)
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&as, "format", "", "csv or ndjson (default: by the file's name)")
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until the profiles are in place, with their progress")
 	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Minute, "how long to wait")
+	printed.addTo(cmd, "json", "yaml")
 	p.complete(cmd, "format", "csv", "ndjson")
 	return cmd
 }
@@ -133,16 +141,16 @@ func (p *progress) end() {
 	}
 }
 
-func awaitImport(ctx context.Context, api *report.Client, workspace string, i report.Import, out, hints io.Writer) error {
+func awaitImport(ctx context.Context, api *report.Client, workspace string, i report.Import, out, hints io.Writer) (report.Import, error) {
 	late := errors.New("it is not done in time and goes on by itself as soon as an engine runs: kubectl kustiq profiles list --imports tells how far it is")
 	for told := int64(-1); ; {
 		found, err := api.Import(ctx, workspace, i.ID)
 		if err != nil && ctx.Err() != nil {
-			return late
+			return i, late
 		}
 		if i = found; err != nil || i.Phase == report.ImportDone {
 			if err != nil {
-				return err
+				return i, err
 			}
 			break
 		}
@@ -152,12 +160,12 @@ func awaitImport(ctx context.Context, api *report.Client, workspace string, i re
 		}
 		if pause(ctx, pollEvery) != nil {
 			printf(hints, "\n")
-			return late
+			return i, late
 		}
 	}
 	printf(hints, "\r")
 	printf(out, "imported %d profiles: %d new, %d replaced; customers are being matched anew\n", i.Profiles, i.Added, i.Updated)
-	return nil
+	return i, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -216,7 +224,7 @@ func (p *plugin) listProfilesCommand(s *scope) *cobra.Command {
 	cmd.Flags().IntVar(&limit, "limit", 50, "profiles to list, 1 to 200")
 	cmd.Flags().StringVar(&after, "after", "", "go on after an earlier page")
 	cmd.Flags().BoolVar(&imports, "imports", false, "list the last imports instead")
-	format.addTo(cmd, "json, yaml or wide")
+	format.addTo(cmd, "json", "yaml")
 	return cmd
 }
 

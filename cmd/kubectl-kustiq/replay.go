@@ -25,13 +25,17 @@ const replayKept = 24 * time.Hour
 func (p *plugin) replayCommand() *cobra.Command {
 	var window string
 	var wait bool
+	var format output
 	cmd := &cobra.Command{
 		Use:   "replay CONNECTION",
 		Short: "Read a connection's history again by creating a Backfill",
 		Long: `Creates a Backfill for the connection. What was read before is recognised and counts once.
 A Backfill may just as well be applied from a file: see config/samples.`,
 		Example: `  kubectl kustiq replay stripe-live
-  kubectl kustiq replay stripe-live --window 90d --wait`,
+  kubectl kustiq replay stripe-live --window 90d --wait
+
+  # the Backfill for a script, once it has ended
+  kubectl kustiq replay stripe-live --wait -o json`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: p.connectionNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			conn := &v1alpha1.StripeConnection{}
@@ -48,15 +52,20 @@ A Backfill may just as well be applied from a file: see config/samples.`,
 			if err := p.kube.Create(cmd.Context(), backfill); err != nil {
 				return fmt.Errorf("create the Backfill: %w", err)
 			}
-			printf(cmd.OutOrStdout(), "backfill.integrations.kustiq.io/%s created\n", backfill.Name)
-			if !wait {
-				return nil
+			printf(format.notes(cmd), "backfill.integrations.kustiq.io/%s created\n", backfill.Name)
+			var ended error
+			if wait {
+				ended = followBackfill(cmd.Context(), p.kube, backfill, format.notes(cmd))
 			}
-			return followBackfill(cmd.Context(), p.kube, backfill, cmd.OutOrStdout())
+			asGot(backfill, "Backfill")
+			_, err := format.document(cmd.OutOrStdout(), backfill)
+			return errors.Join(ended, err)
 		},
 	}
 	cmd.Flags().StringVar(&window, "window", string(v1alpha1.Window30d), "how far back to read: 30d, 90d or AllTime")
 	cmd.Flags().BoolVar(&wait, "wait", false, "show progress until it ends")
+	format.addTo(cmd, "json", "yaml")
+	p.complete(cmd, "window", string(v1alpha1.Window30d), string(v1alpha1.Window90d), string(v1alpha1.WindowAllTime))
 	return cmd
 }
 
@@ -71,7 +80,7 @@ func followBackfill(ctx context.Context, kube client.WithWatch, backfill *v1alph
 	}
 }
 
-// watchBackfill shows a backfill until it ends, or the watch does.
+// watchBackfill shows a backfill until it ends, or the watch does, and keeps it as it was seen last.
 func watchBackfill(ctx context.Context, kube client.WithWatch, backfill *v1alpha1.Backfill, show *progressView) (ended bool, err error) {
 	watch, err := kube.Watch(ctx, &v1alpha1.BackfillList{}, &client.ListOptions{
 		Namespace: backfill.Namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", backfill.Name),
@@ -96,6 +105,7 @@ func watchBackfill(ctx context.Context, kube client.WithWatch, backfill *v1alpha
 				show.end()
 				return true, errors.New("it was deleted, which calls it off")
 			}
+			seen.DeepCopyInto(backfill)
 			show.state(seen.Status)
 			switch seen.Status.Phase {
 			case v1alpha1.BackfillSucceeded:

@@ -237,7 +237,7 @@ func (s *devStack) tellStory(ctx context.Context, workspace string) error {
 		return err
 	}
 	fmt.Fprintln(s.opts.out)
-	return report.Explain(s.opts.out, detail)
+	return report.Explain(s.opts.out, detail, false)
 }
 
 // chooseCustomer takes the live customer with the highest MRR whose payments are in order.

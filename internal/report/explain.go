@@ -33,8 +33,8 @@ func (d Detail) ScoreRule() string {
 	}
 }
 
-// Explain prints a customer's score with the terms that make it up.
-func Explain(w io.Writer, d Detail) error {
+// Explain prints a customer's score with the terms that make it up; wide, with all of their evidence.
+func Explain(w io.Writer, d Detail, wide bool) error {
 	var b strings.Builder
 	title := d.Customer
 	if d.Name != "" {
@@ -42,7 +42,7 @@ func Explain(w io.Writer, d Detail) error {
 	}
 	fmt.Fprintf(&b, "%s in %s\n", Printable(title), d.Workspace)
 	fmt.Fprintf(&b, "Score %d, %s, %s likely to cancel within 30 days, MRR %s\n\n", d.Score, d.Tier, Percent(d.P30), Money(d.MRRMinor, d.Currency))
-	if err := writeTerms(&b, d); err != nil {
+	if err := writeTerms(&b, d, wide); err != nil {
 		return err
 	}
 	fmt.Fprintf(&b, "\n%s\n", d.ScoreRule())
@@ -58,7 +58,7 @@ func Explain(w io.Writer, d Detail) error {
 	return err
 }
 
-func writeTerms(w io.Writer, d Detail) error {
+func writeTerms(w io.Writer, d Detail, wide bool) error {
 	lines := [][]string{
 		{"POINTS", "LOG-ODDS", "BECAUSE", "BASIS", "EVIDENCE"},
 		{strconv.FormatFloat(evenOddsPoints, 'f', 2, 64), "", "Even odds, where the scale is pinned", "", ""},
@@ -66,7 +66,7 @@ func writeTerms(w io.Writer, d Detail) error {
 	for _, t := range d.Terms {
 		lines = append(lines, []string{
 			fmt.Sprintf("%+.2f", t.Points), fmt.Sprintf("%+.4f", t.LogOdds), Printable(t.Words()), t.basis(),
-			evidence(t.Evidence),
+			evidence(t.Evidence, wide),
 		})
 	}
 	lines = append(lines, []string{fmt.Sprintf("%.2f", d.Total()), fmt.Sprintf("%+.4f", d.Eta), "Sum (η)", "", ""})
@@ -89,14 +89,14 @@ func (t Term) basis() string {
 	return t.Basis + " (" + Printable(t.Model) + ")"
 }
 
-// maxEvidence keeps a line readable; JSON output has all of it.
+// maxEvidence keeps a line readable where it need not be whole.
 const maxEvidence = 3
 
-func evidence(ids []string) string {
-	if len(ids) == 0 {
-		return ""
+func evidence(ids []string, whole bool) string {
+	shown := ids
+	if !whole {
+		shown = ids[:min(len(ids), maxEvidence)]
 	}
-	shown := ids[:min(len(ids), maxEvidence)]
 	text := Printable(strings.Join(shown, ", "))
 	if more := len(ids) - len(shown); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)

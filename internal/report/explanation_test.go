@@ -28,7 +28,7 @@ func TestExplainTellsWhatIf(t *testing.T) {
 		},
 	}
 	var out strings.Builder
-	if err := report.Explain(&out, d); err != nil {
+	if err := report.Explain(&out, d, false); err != nil {
 		t.Fatal(err)
 	}
 	_, got, _ := strings.Cut(out.String(), "by probability: 95.\n")

@@ -65,7 +65,7 @@ func TestAFittedTermNamesItsModel(t *testing.T) {
 	d := report.Detail{Row: report.Row{Customer: "cus_A", Tier: "Normal"}, Terms: []report.Term{
 		{Name: "baseline", Basis: "fitted", Model: "fitted-3"}, {Name: "dispute", Basis: "prior"}}}
 	var out strings.Builder
-	if err := report.Explain(&out, d); err != nil || !strings.Contains(out.String(), "fitted (fitted-3)") || strings.Contains(out.String(), "prior (") {
+	if err := report.Explain(&out, d, false); err != nil || !strings.Contains(out.String(), "fitted (fitted-3)") || strings.Contains(out.String(), "prior (") {
 		t.Errorf("error %v\n%s", err, out.String())
 	}
 }

@@ -91,7 +91,7 @@ func TestExplain(t *testing.T) {
 		},
 	}
 	var out strings.Builder
-	if err := report.Explain(&out, d); err != nil {
+	if err := report.Explain(&out, d, false); err != nil {
 		t.Fatal(err)
 	}
 	want := `
@@ -111,6 +111,10 @@ Model prior-1.
 `
 	if got := "\n" + out.String(); got != want {
 		t.Errorf("explanation:%s\nwant:%s", got, want)
+	}
+	out.Reset()
+	if err := report.Explain(&out, d, true); err != nil || !strings.Contains(out.String(), "evt_1, evt_2, evt_3, evt_4\n") {
+		t.Errorf("wide: %v\n%s", err, out.String())
 	}
 }
 
