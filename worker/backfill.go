@@ -39,16 +39,15 @@ type run struct {
 	lists   []*list
 	began   time.Time
 	samples []sample
-	// seen is how much was read when that was last looked at.
-	seen int64
 	// inferred and lost are known when all lists have been compared.
 	inferred map[signal.Kind]bus.Provenances
 	lost     []bus.Loss
 
-	// saving guards the progress and its revision at the bus.
+	// saving guards the progress and its revision at the bus, and what is counted in it.
 	saving   sync.Mutex
 	progress bus.Progress
 	revision uint64
+	tallied  tally
 }
 
 func (w *Worker) backfill(ctx context.Context, d bus.TaskDelivery, task bus.BackfillTask) settlement {
@@ -155,7 +154,9 @@ func (r *run) open(ctx context.Context) (err error) {
 	if err := r.w.bus.RemoveBackfill(ctx, r.task.UID); err != nil {
 		return fmt.Errorf("start over: %w", err)
 	}
-	r.progress.StartedAt, r.lists = r.w.clock.Now().Unix(), nil
+	r.saving.Lock()
+	r.progress.StartedAt = r.w.clock.Now().Unix()
+	r.saving.Unlock()
 	if err := r.plan(); err != nil {
 		return err
 	}
@@ -163,7 +164,9 @@ func (r *run) open(ctx context.Context) (err error) {
 }
 
 func (r *run) plan() (err error) {
+	r.saving.Lock()
 	until, started := time.Unix(r.task.Until, 0), time.Unix(r.progress.StartedAt, 0)
+	r.saving.Unlock()
 	if r.sections, err = plan(r.task.Window, r.task.Since, until, started); err != nil {
 		return &unworkable{err}
 	}

@@ -152,6 +152,33 @@ func TestBackfillStepsAsideForALongThrottle(t *testing.T) {
 	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "deferred") }, patch, "10ms").Should(BeEquivalentTo(1))
 }
 
+func TestWhatWasReadBeforeDoesNotEndAThrottle(t *testing.T) {
+	s := newStripe(t)
+	s.script(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Retry-After", "120")
+		refuse(w, http.StatusTooManyRequests, "rate_limit")
+		return true
+	})
+	r := newRig(t, s.URL, clock.RealClock{})
+	ctx, before := context.Background(), bus.Progress{
+		Phase: bus.PhaseRunning, StartedAt: until, Objects: 200, Requests: 5, Throttled: 3, Postponed: 2, ThrottledSince: until - 1000,
+	}
+	_, err := r.bus.Progress().Create(ctx, "still", before)
+	must(t, err)
+	_, err = r.bus.Lists().Create(ctx, bus.ListKey("still", "customers"), bus.ListProgress{
+		Slices: []bus.Slice{{To: until, Cursor: "cus_0199", At: until - 1000, Objects: 200}},
+	})
+	must(t, err)
+	r.backfill(bus.BackfillTask{UID: "still", Window: "30d", Until: until})
+	r.start()
+	r.Eventually(func() float64 { return r.counter("kustiq_worker_tasks_total", "deferred") }, patch, "10ms").Should(BeEquivalentTo(1))
+	p := r.progress("still")
+	r.Expect(p.Objects).To(BeEquivalentTo(200))
+	r.Expect(p.Postponed).To(Equal(3), "the schedule goes on")
+	r.Expect(p.ThrottledSince).To(Equal(before.ThrottledSince))
+	r.Expect(p.Requests-before.Requests).To(Equal(p.Throttled-before.Throttled), "each was refused")
+}
+
 func TestBackfillFailsWhereAPersonMustAct(t *testing.T) {
 	tests := map[string]struct {
 		status int

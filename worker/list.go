@@ -32,8 +32,9 @@ type list struct {
 }
 
 // load takes up the checkpoint of each list, or makes the first, and marks them with this run: whoever had them before
-// can write them no more.
+// can write them no more. What was read before is nothing new: it does not end a time in which Stripe lets nothing through.
 func (r *run) load(ctx context.Context) error {
+	var lists []*list
 	for _, s := range r.sections {
 		l := &list{section: s}
 		key, bucket := bus.ListKey(r.task.UID, s.name), r.w.bus.Lists()
@@ -62,10 +63,14 @@ func (r *run) load(ctx context.Context) error {
 		if l.found == nil {
 			l.found = map[signal.Kind]bus.Provenances{}
 		}
-		r.mu.Lock()
-		r.lists = append(r.lists, l)
-		r.mu.Unlock()
+		lists = append(lists, l)
 	}
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lists = lists
+	r.tallied.read = r.objectsRead()
 	return nil
 }
 

@@ -67,11 +67,11 @@ func (r *run) save(ctx context.Context, change func(*bus.Progress)) error {
 	bucket := r.w.bus.Progress()
 	for {
 		p := r.progress
-		r.summarize(&p)
+		tallied := r.summarize(&p)
 		change(&p)
 		revision, err := bucket.Update(ctx, r.task.UID, p, r.revision)
 		if err == nil {
-			r.progress, r.revision = p, revision
+			r.progress, r.revision, r.tallied = p, revision, tallied
 			if p.Suspend {
 				return errSuspended
 			}
@@ -93,14 +93,14 @@ func (r *run) save(ctx context.Context, change func(*bus.Progress)) error {
 	}
 }
 
-// summarize sums the lists up.
-func (r *run) summarize(p *bus.Progress) {
+// summarize sums the lists up, and returns the tally that is right once that is written.
+func (r *run) summarize(p *bus.Progress) tally {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.lists) == 0 {
-		return
+		return r.tallied
 	}
-	r.count(p)
+	counts := r.count(p)
 	now := r.w.clock.Now()
 	p.Objects, p.Signals = 0, 0
 	p.Found, p.Resources = map[signal.Kind]bus.Provenances{}, map[string]bus.ResourceProgress{}
@@ -130,20 +130,28 @@ func (r *run) summarize(p *bus.Progress) {
 	if longest > 0 && elapsed > 0 {
 		p.EndsAt = now.Add(time.Duration(longest * float64(time.Second))).Unix()
 	}
+	return counts
 }
 
-// count moves what the caller has counted since the last time into the progress. A refusal stands until something is let
-// through again.
-func (r *run) count(p *bus.Progress) {
-	p.Requests += r.requests.Swap(0)
-	p.Throttled += r.throttled.Swap(0)
-	if objects := r.objectsRead(); objects > r.seen {
-		r.seen = objects
+// tally is how much of a run's counts the stored progress holds.
+type tally struct {
+	requests, throttled int64
+	// read is how much this run and those before had read.
+	read int64
+}
+
+// count adds what was counted since the progress was last written. A refusal stands until something is let through again.
+func (r *run) count(p *bus.Progress) tally {
+	now := tally{requests: r.requests.Load(), throttled: r.throttled.Load(), read: r.objectsRead()}
+	p.Requests += now.requests - r.tallied.requests
+	p.Throttled += now.throttled - r.tallied.throttled
+	if now.read > r.tallied.read {
 		p.Postponed, p.Failures, p.ThrottledSince, p.Code, p.Message = 0, 0, 0, "", ""
 	}
 	if since := r.refusedSince.Load(); since != 0 && p.ThrottledSince == 0 {
 		p.ThrottledSince = since
 	}
+	return now
 }
 
 // objectsRead in this run and those before.
