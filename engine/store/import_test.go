@@ -238,3 +238,21 @@ func testDeleteProfiles(t *testing.T, f *fixture) {
 	g.Expect(f.Profiles(f.ctx, "acme/prod", "", 0)).To(Equal(store.ProfilePage{Profiles: []matching.Profile{}}))
 	g.Expect(f.Profiles(f.ctx, "rival/prod", "", 0)).To(HaveField("Total", int64(2001)))
 }
+
+// testLastProfileDeleted: with the last profile go the matches, at once for a reader and from the table by the rematch.
+func testLastProfileDeleted(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	f.review(t)
+	f.arrive(t, store.AccountRef{Scope: acme, Account: "acct_2"}, 1, map[string]string{"cus_other": "bob@gmail.com"})
+	g.Expect(f.ImportProfiles(f.ctx, "rival/prod", []matching.Profile{{ID: "bob", Email: "bob@gmail.com"}})).To(HaveField("Added", 1))
+	f.arrive(t, store.AccountRef{Scope: rival, Account: "acct_1"}, 1, map[string]string{"cus_bob": "bob@gmail.com"})
+	f.decide(t, matching.Approve, "cus_team", "")
+	g.Expect(f.DeleteProfiles(f.ctx, "acme/prod")).To(Equal(3))
+	for _, id := range []string{"cus_bob", "cus_team"} {
+		_, err := f.Match(f.ctx, customer(acme, id))
+		g.Expect(err).To(MatchError(store.ErrNotFound), id)
+	}
+	g.Expect(f.rematch(t, acmeAccount, 90)).To(Equal(3), "four matches, two a page")
+	g.Expect(f.rows(t, "matches")).To(Equal(2), "the other account's and the other workspace's are left")
+	g.Expect(f.matched(t, rival, "cus_bob").ProfileID).To(Equal("bob"))
+}

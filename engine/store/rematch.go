@@ -53,7 +53,7 @@ func (s *Store) Rematches(ctx context.Context) (
 }
 
 // RematchPage matches at most limit customers of the account, in their order from the one after the given, and returns
-// the last of them; it is empty when there are no more.
+// the last of them; it is empty when there are no more. In a workspace without profiles it forgets their matches.
 func (s *Store) RematchPage(ctx context.Context, ref AccountRef, minimum int, after string, limit int) (
 	last string, err error,
 ) {
@@ -75,7 +75,7 @@ func (t *Tx) rematchPage(ctx context.Context, ref AccountRef, minimum int, after
 		return "", err
 	}
 	if t.profiles[ref.Workspace] == 0 {
-		return "", nil
+		return t.forgetMatches(ctx, ref, after, limit)
 	}
 	key, err := t.dataKey(ref.Workspace)
 	if err != nil {
@@ -101,6 +101,22 @@ func (t *Tx) rematchPage(ctx context.Context, ref AccountRef, minimum int, after
 		last = subjects[limit-1].Customer
 	}
 	return last, t.match(ctx, subjects, func(AccountRef) int { return minimum })
+}
+
+// forgetMatches removes a page of the account's matches: the last profile was deleted, and with it what they name.
+func (t *Tx) forgetMatches(ctx context.Context, ref AccountRef, after string, limit int) (last string, err error) {
+	var upTo sql.NullString
+	var page int
+	err = t.querier().row(ctx, `SELECT MAX(customer), COUNT(*) FROM (SELECT customer FROM matches`+ofAccount+`
+		AND customer > ? ORDER BY customer LIMIT ?) m`, append(ref.args(), after, limit)...).Scan(&upTo, &page)
+	if err != nil || page == 0 {
+		return "", err
+	}
+	if page == limit {
+		last = upTo.String
+	}
+	_, err = t.exec(ctx, `DELETE FROM matches`+ofAccount+` AND customer > ? AND customer <= ?`, append(ref.args(), after, upTo.String)...)
+	return last, err
 }
 
 // person opens what a customer is matched by. One that cannot be opened has no candidate: the others are worth matching.
@@ -179,7 +195,7 @@ type CustomerMatch struct {
 	State matching.State
 }
 
-// Match returns what was decided of the customer, or ErrNotFound when nothing was yet.
+// Match returns what was decided of the customer, or ErrNotFound when nothing was yet, or no profile is left.
 func (s *Store) Match(ctx context.Context, key CustomerKey) (m CustomerMatch, err error) {
 	err = s.view(ctx, func(q querier) (err error) {
 		m, err = readMatch(ctx, q, key)
@@ -189,8 +205,9 @@ func (s *Store) Match(ctx context.Context, key CustomerKey) (m CustomerMatch, er
 }
 
 func readMatch(ctx context.Context, q querier, key CustomerKey) (m CustomerMatch, err error) {
-	err = q.row(ctx, `SELECT profile_id, confidence, evidence, state FROM matches
-		WHERE workspace = ? AND livemode = ? AND customer = ?`, key.Workspace, bit(key.Livemode), key.Customer).
+	err = q.row(ctx, `SELECT m.profile_id, m.confidence, m.evidence, m.state FROM matches m
+		JOIN workspaces w ON w.workspace = m.workspace AND w.profiles > 0
+		WHERE m.workspace = ? AND m.livemode = ? AND m.customer = ?`, key.Workspace, bit(key.Livemode), key.Customer).
 		Scan(&m.ProfileID, &m.Confidence, &m.Evidence, &m.State)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
