@@ -111,7 +111,7 @@ func (d *Dashboard) churn(w http.ResponseWriter, r *http.Request) {
 func (d *Dashboard) segment(r *http.Request, workspace string, trend store.Trend) (segmentView, error) {
 	view := segmentView{Chosen: selectionOf(r, workspace), After: r.URL.Query().Get("after"), Now: d.Clock.Now()}
 	var err error
-	if view.Page, err = d.atRisk(r, workspace, view.Chosen.query(view.After, pageSize, mainCurrency(trend))); err != nil {
+	if view.Page, err = d.atRisk(r, workspace, view.Chosen.query(view.After, pageSize)); err != nil {
 		return view, err
 	}
 	if len(trend.Days) > 0 {

@@ -330,6 +330,8 @@ func TestTheAPI(t *testing.T) {
 		"/api/v1/workspaces/ns/acme/at-risk?reason=weather":                {400, "bad_reason"},
 		"/api/v1/workspaces/ns/acme/at-risk?min_mrr_minor=-1":              {400, "bad_min_mrr_minor"},
 		"/api/v1/workspaces/ns/acme/at-risk?min_mrr_minor=NaN":             {400, "bad_min_mrr_minor"},
+		"/api/v1/workspaces/ns/acme/at-risk?min_mrr=-1":                    {400, "bad_min_mrr"},
+		"/api/v1/workspaces/ns/acme/at-risk?min_mrr=1&min_mrr_minor=1":     {400, "bad_min_mrr"},
 		"/api/v1/workspaces/ns/acme/at-risk?q=" + strings.Repeat("x", 255): {400, "bad_q"},
 		"/api/v1/workspaces/ns/acme/at-risk?after=bad":                     {400, "bad_cursor"},
 		"/api/v1/workspaces/ns/acme/customers/cus_9":                       {404, "customer_not_found"},

@@ -29,12 +29,7 @@ func (d *Dashboard) export(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	chosen := selectionOf(r, workspace)
-	trend, err := d.Store.Trend(r.Context(), workspace, 1)
-	if err != nil {
-		d.failure(w, r, "read scores", err)
-		return
-	}
-	query := chosen.query("", exportPage, mainCurrency(trend))
+	query := chosen.query("", exportPage)
 	page, err := d.Store.AtRisk(r.Context(), workspace, query)
 	if err != nil {
 		d.failure(w, r, "read scores", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/report"
 )
 
 const (
@@ -49,16 +50,38 @@ func atRiskQuery(values url.Values) (store.AtRiskQuery, error) {
 			return q, badParameter{choice.name, "one of " + strings.Join(choice.of, ", ")}
 		}
 	}
-	if text := values.Get("min_mrr_minor"); text != "" {
-		q.MinMRR, err = strconv.ParseFloat(text, 64)
-		if err != nil || !(q.MinMRR >= 0 && q.MinMRR <= 1e15) {
-			return q, badParameter{"min_mrr_minor", "an amount a month in minor units, such as 5000 for 50.00"}
-		}
+	if err := leastMRR(values, &q); err != nil {
+		return q, err
 	}
 	if len(q.Search) > maxSearch {
 		return q, badParameter{"q", "at most " + strconv.Itoa(maxSearch) + " bytes"}
 	}
 	return q, nil
+}
+
+// leastMRR reads the least MRR, in whole or in minor units of each customer's own currency.
+func leastMRR(values url.Values, q *store.AtRiskQuery) error {
+	whole, minor := values.Get("min_mrr"), values.Get("min_mrr_minor")
+	if whole != "" {
+		least, ok := amountOf(whole)
+		if !ok || minor != "" {
+			return badParameter{"min_mrr", "an amount a month in whole units, such as 50 or 49.90, and stand without min_mrr_minor"}
+		}
+		q.MinMRR, q.MinMRROf = report.MinorUnits(least)
+		return nil
+	}
+	if minor != "" {
+		var ok bool
+		if q.MinMRR, ok = amountOf(minor); !ok {
+			return badParameter{"min_mrr_minor", "an amount a month in minor units, such as 5000 for 50.00"}
+		}
+	}
+	return nil
+}
+
+func amountOf(text string) (amount float64, ok bool) {
+	amount, err := strconv.ParseFloat(text, 64)
+	return amount, err == nil && amount >= 0 && amount <= 1e15
 }
 
 // limitOf reads how many rows a page is to have.

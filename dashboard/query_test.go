@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/url"
+	"reflect"
 	"testing"
 
 	"github.com/kustiq/kustiq/engine/store"
@@ -15,10 +16,14 @@ func TestAtRiskFilters(t *testing.T) {
 	want := store.AtRiskQuery{
 		Limit: 7, After: "x", Tier: "Leaving", Interval: store.Yearly, Reason: "open_dunning", MinMRR: 5000, Search: "nord",
 	}
-	if err != nil || got != want {
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %v", got, err)
 	}
-	if got, err := atRiskQuery(nil); err != nil || got != (store.AtRiskQuery{Limit: pageSize}) {
+	page := (selection{MRR: "49.9"}).query("", pageSize)
+	if got, err := atRiskQuery(url.Values{"min_mrr": {"49.9"}}); err != nil || !reflect.DeepEqual(got, page) {
+		t.Errorf("the page and the API ask for other customers: %+v %+v %v", page, got, err)
+	}
+	if got, err := atRiskQuery(nil); err != nil || !reflect.DeepEqual(got, store.AtRiskQuery{Limit: pageSize}) {
 		t.Errorf("%+v %v", got, err)
 	}
 }

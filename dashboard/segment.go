@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,7 +28,7 @@ var (
 type selection struct {
 	Workspace              string
 	Tier, Interval, Reason string
-	// MRR is the least of a month in whole units of the customer's currency, as it was typed.
+	// MRR is the least of a month in whole units of each customer's own currency, as it was typed.
 	MRR string
 	// Search is by name, e-mail address or customer id.
 	Search string
@@ -105,28 +104,13 @@ func (s selection) CSV() string { return "/dashboard/churn.csv?" + s.values().En
 // All is the address of the page without a selection.
 func (s selection) All() string { return inWorkspace("/dashboard/churn", s.Workspace) }
 
-// query asks the store for it. The least MRR is typed in whole units; one of a workspace's currencies says how many minor
-// units that is.
-func (s selection) query(after string, limit int, currency string) store.AtRiskQuery {
+// query asks the store for it.
+func (s selection) query(after string, limit int) store.AtRiskQuery {
 	q := store.AtRiskQuery{
 		Limit: limit, After: after, Tier: s.Tier, Interval: store.Interval(s.Interval), Reason: s.Reason, Search: s.Search,
 	}
 	if least, err := strconv.ParseFloat(s.MRR, 64); err == nil {
-		q.MinMRR = least * math.Pow10(report.MinorDigits(currency))
+		q.MinMRR, q.MinMRROf = report.MinorUnits(least)
 	}
 	return q
-}
-
-// mainCurrency is the one in which most MRR is at risk; empty when there is none.
-func mainCurrency(trend store.Trend) (currency string) {
-	if len(trend.Days) == 0 {
-		return ""
-	}
-	most := int64(0)
-	for _, amount := range amounts(trend.Days[len(trend.Days)-1].MRR) {
-		if amount.MRRMinor > most {
-			most, currency = amount.MRRMinor, amount.Currency
-		}
-	}
-	return currency
 }

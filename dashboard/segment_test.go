@@ -4,8 +4,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/kustiq/kustiq/engine/store"
 )
 
 func TestSelectionOf(t *testing.T) {
@@ -26,14 +24,12 @@ func TestSelectionOf(t *testing.T) {
 	}
 }
 
-func TestTheLeastMRRIsInTheCurrencysUnits(t *testing.T) {
-	s := selection{Workspace: "ns/acme", MRR: "99.5"}
-	for currency, want := range map[string]float64{"eur": 9950, "": 9950, "jpy": 99.5, "kwd": 99500} {
-		if got := s.query("", 1, currency).MinMRR; got != want {
-			t.Errorf("%s: %v", currency, got)
-		}
+func TestTheLeastMRRIsInEachCurrencysUnits(t *testing.T) {
+	got := (selection{Workspace: "ns/acme", MRR: "99.5"}).query("", 1)
+	if got.MinMRR != 9950 || got.MinMRROf["jpy"] != 99.5 || got.MinMRROf["kwd"] != 99500 {
+		t.Errorf("%+v", got)
 	}
-	if got := s.query("", 1, "eur"); got.Interval != store.Interval("") || got.Tier != "" {
+	if got := (selection{}).query("", 1); got.MinMRR != 0 || got.MinMRROf != nil {
 		t.Errorf("%+v", got)
 	}
 }

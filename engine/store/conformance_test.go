@@ -19,7 +19,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"rematches": testRematches, "models": testModels, "many models": testManyModels, "model erasure": testModelErasure, "model runs": testModelRuns,
 		"made due": testMakeDue, "histories": testHistories, "model and batch": testModelAndBatch, "changes": testChanges, "bounded count": testBoundedCount, "trend": testTrend, "score history": testScoreHistory,
 		"audit": testAudit, "inventory": testInventory,
-		"filters": testFilters, "search at rest": testSearchAtRest, "search of older rows": testSearchOfOlderRows,
+		"filters": testFilters, "least by currency": testLeastByCurrency, "search at rest": testSearchAtRest, "search of older rows": testSearchOfOlderRows,
 		"migrated search": testMigratedSearch, "search order": testSearchOrder, "unchanged identity": testUnchangedIdentity,
 		"totals":  testTotals,
 		"dossier": testDossier, "deliveries": testDeliveries, "delivery log": testDeliveryLog, "several deliverers": testDeliverers, "threshold": testThreshold,

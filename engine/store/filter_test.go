@@ -112,6 +112,35 @@ func testFilters(t *testing.T, f *fixture) {
 	g.Expect([]any{row.TopTerm, row.Interval}).To(Equal([]any{"open_dunning", store.Monthly}))
 }
 
+// testLeastByCurrency asks for 70 a month, whatever its minor units are.
+func testLeastByCurrency(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	least := store.AtRiskQuery{Limit: 1, MinMRR: 7000, MinMRROf: map[string]float64{"jpy": 70, "kwd": 70_000}}
+	for i, amount := range []struct {
+		mrr      float64
+		currency string
+	}{{7000, "eur"}, {6999, "eur"}, {70, "jpy"}, {69, "jpy"}, {70_000, "kwd"}, {69_999, "kwd"}} {
+		e := atRisk(scoring.Critical, 95-i, amount.mrr)
+		e.Currency = amount.currency
+		f.enrol(t, customer(acme, fmt.Sprint("cus_", amount.currency, i)), e, "", "Nordlicht", "")
+		if i == 1 {
+			g.Expect(f.found(t, "acme/prod", least)).To(Equal([]string{"cus_eur0"}), "nobody pays in another currency")
+		}
+	}
+	page, err := f.AtRisk(f.ctx, "acme/prod", least)
+	g.Expect(err).NotTo(HaveOccurred())
+	f.enrol(t, customer(acme, "cus_last"), atRisk(scoring.Normal, 60, 7000), "", "Nordlicht", "")
+	for _, search := range []string{"", "nordl"} {
+		least.Search = search
+		g.Expect(f.found(t, "acme/prod", least)).To(Equal([]string{"cus_eur0", "cus_jpy2", "cus_kwd4", "cus_last"}), search)
+	}
+	first := page.Next
+	f.enrol(t, customer(acme, "cus_jpy9"), atRisk(scoring.Normal, 61, 1), "", "", "")
+	least.Search, least.After = "", first
+	_, err = f.AtRisk(f.ctx, "acme/prod", least)
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
 // tokens are what the scope's one customer is found by.
 func (f *fixture) tokens(t testing.TB, s store.Scope) (tokens string) {
 	t.Helper()

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"fmt"
 	"strconv"
@@ -52,7 +53,9 @@ func (s *Store) selection(ctx context.Context, db querier, w workspaceRow, q AtR
 		where.and(`top_term = ?`, q.Reason)
 	}
 	if q.MinMRR > 0 {
-		where.and(`neg_mrr <= ?`, -q.MinMRR)
+		if err := where.least(ctx, db, q); err != nil {
+			return nil, err
+		}
 	}
 	var want wanted
 	from, to, byID := idRange(q.Search)
@@ -67,14 +70,41 @@ func (s *Store) selection(ctx context.Context, db querier, w workspaceRow, q AtR
 		}
 	}
 	if !where.plain || q.Tier != "" {
-		// Not the condition that searches: on one page it may be another than on the page before.
-		sum := sha256.Sum256([]byte(where.text + fmt.Sprintf("%q %q", where.args[2:], want.tokens)))
+		// Not the conditions themselves: on one page they may be others than on the page before.
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %v %v %q %q", q.Tier, q.Interval, q.Reason, q.MinMRR, q.MinMRROf, from, want.tokens))
 		where.name = base64.RawURLEncoding.EncodeToString(sum[:9])
 	}
 	if byID || q.Search == "" {
 		return where, nil
 	}
 	return where, where.search(ctx, db, want)
+}
+
+// decimal is a number as an argument whose type no column tells.
+const decimal = `CAST(? AS DOUBLE PRECISION)`
+
+// least selects by the MRR. A currency that nobody at risk pays in is left out, so that nearly every workspace compares with one
+// number only.
+func (s *selection) least(ctx context.Context, db querier, q AtRiskQuery) error {
+	cases, args := "", []any{}
+	err := db.rows(ctx, `SELECT DISTINCT currency FROM segment_totals WHERE workspace = ? AND livemode = ? AND customers > 0 ORDER BY currency`,
+		[]any{s.scope.Workspace, bit(s.scope.Livemode)}, func(rows *sql.Rows) error {
+			currency := ""
+			err := rows.Scan(&currency)
+			if least, other := q.MinMRROf[currency]; other && least != q.MinMRR {
+				cases, args = cases+` WHEN ? THEN `+decimal, append(args, currency, -least)
+			}
+			return err
+		})
+	if err != nil {
+		return fmt.Errorf("read the segment's currencies: %w", err)
+	}
+	if cases == "" {
+		s.and(`neg_mrr <= ?`, -q.MinMRR)
+		return nil
+	}
+	s.and(`neg_mrr <= CASE currency`+cases+` ELSE `+decimal+` END`, append(args, -q.MinMRR)...)
+	return nil
 }
 
 const (
@@ -108,7 +138,7 @@ func (s *selection) count(ctx context.Context, db querier) (n int, more bool, er
 
 // counting is the query that counts who is selected among the riskiest, as far as is said.
 func (s *selection) counting(among, to int) string {
-	return `SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT customer, neg_mrr, plan_interval, top_term, search_bits ` + s.text[:s.unfiltered] + `
+	return `SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT customer, currency, neg_mrr, plan_interval, top_term, search_bits ` + s.text[:s.unfiltered] + `
 		ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ` + strconv.Itoa(among) + `) at_risk
 		WHERE 1 = 1` + s.text[s.unfiltered:] + ` LIMIT ` + strconv.Itoa(to) + `) counted`
 }

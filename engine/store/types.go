@@ -45,8 +45,10 @@ type AtRiskQuery struct {
 	Interval Interval
 	// Reason keeps the customers whose risk is raised most by the term of this name; empty for all.
 	Reason string
-	// MinMRR keeps customers of at least that much a month, in minor units of whatever currency they pay in.
+	// MinMRR keeps customers of at least that much a month, in minor units of the currency they pay in.
 	MinMRR float64
+	// MinMRROf is that for some currencies by their codes in lower case, where another number of minor units is meant.
+	MinMRROf map[string]float64
 	// Search keeps what is found by an e-mail address, by the beginning of an id (cus_…), or by words that the name's
 	// begin with; empty for all.
 	Search string

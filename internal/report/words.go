@@ -14,6 +14,9 @@ import (
 // unknown stands for a value that nobody knows, so that an empty cell is never mistaken for one.
 const unknown = "–"
 
+// usualDigits are the decimals of a currency whose minor unit is a hundredth.
+const usualDigits = 2
+
 // Stripe's currencies whose minor unit is not a hundredth (docs.stripe.com/currencies).
 var minorDigits = map[string]int{
 	"bif": 0, "clp": 0, "djf": 0, "gnf": 0, "jpy": 0, "kmf": 0, "krw": 0, "mga": 0, "pyg": 0, "rwf": 0,
@@ -49,7 +52,17 @@ func MinorDigits(currency string) int {
 	if digits, special := minorDigits[strings.ToLower(currency)]; special {
 		return digits
 	}
-	return 2
+	return usualDigits
+}
+
+// MinorUnits is an amount of whole units in minor ones: in most currencies, and by their codes in those that have another number of
+// decimals.
+func MinorUnits(amount float64) (most float64, other map[string]float64) {
+	other = make(map[string]float64, len(minorDigits))
+	for currency, digits := range minorDigits {
+		other[currency] = amount * math.Pow10(digits)
+	}
+	return amount * math.Pow10(usualDigits), other
 }
 
 func groupThousands(number string) string {
