@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,10 @@ const (
 	maxInline = 20 * time.Second
 	// maxThrottled is how many refusals of one request in a row are waited out before the task is handed back.
 	maxThrottled = 5
+	// maxRepeats is how often a request for history is repeated that Stripe failed to answer, before the run is given up: it has
+	// hundreds of others under way. The waits double from firstRepeat; what lasts longer is for the retry schedule.
+	maxRepeats  = 4
+	firstRepeat = 500 * time.Millisecond
 )
 
 // later says that the task should be delivered again after a while; 0 leaves it to the retry schedule.
@@ -66,7 +71,7 @@ func (c *caller) current() (*stripeapi.AccountClient, tokenstore.Record) {
 
 // ask makes one request for a path, as often as it takes. The error is a *later, a *stripeapi.Error, or the context's.
 func (c *caller) ask(ctx context.Context, path string, request func(*stripeapi.AccountClient) error) error {
-	for refused := 0; ; {
+	for refused, failures := 0, 0; ; {
 		if err := c.budget.wait(ctx, path, c.lookUp); err != nil {
 			return err
 		}
@@ -80,20 +85,34 @@ func (c *caller) ask(ctx context.Context, path string, request func(*stripeapi.A
 			}
 			return err
 		}
-		switch failed.Code {
-		case errcode.ST429:
+		switch {
+		case failed.Code == errcode.ST429:
 			refused++
 			if err := c.refusal(ctx, path, refused, failed); err != nil {
 				return err
 			}
-		case errcode.ST401:
+		case failed.Code == errcode.ST401:
 			if renewed, late := c.renew(ctx, token, err); !renewed {
 				return late
+			}
+		case passing(failed) && failures < maxRepeats && !c.lookUp: // a look-up's task is tried again by itself
+			wait := firstRepeat << failures
+			failures++
+			if err := pause(ctx, c.w.clock, wait-time.Duration(c.w.random()*float64(wait)/2)); err != nil {
+				return err
 			}
 		default:
 			return err
 		}
 	}
+}
+
+// passing says whether the same request may well succeed in a moment: there was no answer, or Stripe's own failure.
+func passing(failed *stripeapi.Error) bool {
+	if errors.Is(failed, stripeapi.ErrNotFound) || errors.Is(failed, stripeapi.ErrWriteRefused) {
+		return false
+	}
+	return failed.Status == 0 || failed.Status == http.StatusConflict || failed.Status >= http.StatusInternalServerError
 }
 
 // refusal slows the account down as the refusal's reason says, and waits before the request is repeated. A long wait, or

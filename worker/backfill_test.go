@@ -179,6 +179,40 @@ func TestWhatWasReadBeforeDoesNotEndAThrottle(t *testing.T) {
 	r.Expect(p.Requests-before.Requests).To(Equal(p.Throttled-before.Throttled), "each was refused")
 }
 
+func TestBackfillRepeatsWhatStripeFailedToAnswer(t *testing.T) {
+	s := newStripe(t)
+	s.addCustomers(150, until)
+	fake := clocktesting.NewFakeClock(time.Unix(until, 0))
+	var asked []time.Time
+	s.script(func(_ int, w http.ResponseWriter, req *http.Request) bool {
+		if req.URL.Query().Get("starting_after") == "" {
+			return false
+		}
+		asked = append(asked, fake.Now())
+		switch len(asked) {
+		case 1:
+			refuse(w, http.StatusBadGateway, "api_error")
+		case 2:
+			refuse(w, http.StatusConflict, "lock_timeout")
+		case 3:
+			_, _ = w.Write([]byte(`{"object":"list",`))
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler) // a connection that breaks
+		default:
+			return false
+		}
+		return true
+	})
+	r := newRig(t, s.URL, fake)
+	r.flow(fake)
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "faults", Window: "30d", Until: until})
+	r.Expect(r.ends("faults").Phase).To(Equal(bus.PhaseSucceeded))
+	r.Expect(asked).To(HaveLen(4))
+	r.Expect(asked[3].Sub(asked[0])).To(BeNumerically(">=", 1750*time.Millisecond), "half of 0.5, 1 and 2 s at least")
+	r.Expect(r.counter("kustiq_worker_tasks_total", "failed")).To(BeZero(), "the run goes on")
+}
+
 func TestBackfillFailsWhereAPersonMustAct(t *testing.T) {
 	tests := map[string]struct {
 		status int

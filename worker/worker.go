@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"time"
 
@@ -68,6 +69,8 @@ type Worker struct {
 	charges *lru.Cache
 	// lookUps counts the look-ups under way by connection.
 	lookUps lookUps
+	// random is from 0 up to 1.
+	random func() float64
 	// requests are the turns of pages to be asked for, pages those of pages in memory.
 	requests, pages *turns
 }
@@ -89,7 +92,7 @@ func New(o Options) (*Worker, error) {
 		return nil, err
 	}
 	return &Worker{
-		bus: o.Bus, tokens: o.Tokens, api: o.API, clock: o.Clock, log: o.Logger, metrics: m, budgets: b,
+		bus: o.Bus, tokens: o.Tokens, api: o.API, clock: o.Clock, log: o.Logger, metrics: m, budgets: b, random: rand.Float64,
 		charges: lru.New(chargesKept), lookUps: lookUps{under: map[string]int{}},
 		requests: newTurns(inFlight), pages: newTurns(inMemory),
 	}, nil
