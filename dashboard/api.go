@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/access"
 	"github.com/kustiq/kustiq/internal/report"
@@ -132,7 +133,7 @@ func (d *Dashboard) detail(r *http.Request, workspace, customer string) (report.
 	}
 	for _, s := range found.Signals {
 		out.Signals = append(out.Signals, report.Signal{
-			ID: s.ID, Kind: string(s.Kind), At: time.Unix(s.Created, 0).UTC(), Provenance: string(s.Provenance),
+			ID: signal.Name(s.ID), Kind: string(s.Kind), At: time.Unix(s.Created, 0).UTC(), Provenance: string(s.Provenance),
 		})
 	}
 	out.Explanation, err = d.Explain.Explain(r.Context(), workspace, customer)

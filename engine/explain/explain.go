@@ -4,9 +4,11 @@
 package explain
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -65,24 +67,27 @@ func outcome(o scoring.Outcome) report.Outcome {
 	return report.Outcome{Score: o.Score, Tier: string(o.Tier), P30: o.P30, AtRisk: o.Segment}
 }
 
-// facts are the signals that the terms name as evidence, in the order of the terms.
+// facts are the signals that the terms name as evidence, in the order of the terms. An event that brought several is each
+// of them.
 func facts(terms []scoring.Term, signals []signal.Signal) []report.Fact {
-	byID := make(map[string]signal.Signal, len(signals))
+	byName := make(map[string][]signal.Signal, len(signals))
 	for _, s := range signals {
-		byID[s.ID] = s
+		name := signal.Name(s.ID)
+		byName[name] = append(byName[name], s)
 	}
 	out := []report.Fact{}
 	for _, t := range terms {
-		for _, id := range t.Evidence {
-			if s, ok := byID[id]; ok {
+		for _, name := range t.Evidence {
+			slices.SortFunc(byName[name], func(a, b signal.Signal) int { return cmp.Compare(a.ID, b.ID) })
+			for _, s := range byName[name] {
 				out = append(out, fact(s))
-				delete(byID, id)
 			}
+			delete(byName, name)
 		}
 	}
 	return out
 }
 
 func fact(s signal.Signal) report.Fact {
-	return report.Fact{ID: s.ID, Event: s.EventID, Kind: string(s.Kind), At: time.Unix(s.Created, 0).UTC(), Provenance: string(s.Provenance)}
+	return report.Fact{ID: signal.Name(s.ID), Event: s.EventID, Kind: string(s.Kind), At: time.Unix(s.Created, 0).UTC(), Provenance: string(s.Provenance)}
 }

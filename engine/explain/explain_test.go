@@ -112,6 +112,30 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestSeveralSignalsOfOneEvent: an update that downgrades and schedules the end is one event, and both of its signals are told.
+func TestSeveralSignalsOfOneEvent(t *testing.T) {
+	g := NewWithT(t)
+	s := newStore(t, clocktesting.NewFakePassiveClock(now))
+	before, mrr := 4900.0, 2450.0
+	signals := append(history(),
+		signal.Signal{ID: "evt_3", EventID: "evt_3", Kind: signal.SubscriptionDowngraded, Created: ago(0), Provenance: signal.FromEvent, Customer: "cus_1",
+			Subscription: &signal.Subscription{ID: "sub_1", Currency: "usd", PreviousMRR: &before, MRR: &mrr, CancelAtPeriodEnd: true}},
+		signal.Signal{ID: "evt_3#2", EventID: "evt_3", Kind: signal.CancelScheduled, Created: ago(0), Provenance: signal.FromEvent, Customer: "cus_1",
+			Subscription: &signal.Subscription{ID: "sub_1", CancelAtPeriodEnd: true}})
+	save(t, s, scoring.Fold(signals), signals)
+	e, err := explain.New(s, clocktesting.NewFakePassiveClock(now))
+	g.Expect(err).NotTo(HaveOccurred())
+	got, err := e.Explain(t.Context(), "acme/main", "cus_1")
+	g.Expect(err).NotTo(HaveOccurred())
+	var third []string
+	for _, f := range got.Facts {
+		if f.Event == "evt_3" {
+			third = append(third, f.ID+" "+f.Kind)
+		}
+	}
+	g.Expect(third).To(Equal([]string{"evt_3 subscription.downgraded", "evt_3 subscription.cancel_scheduled"}))
+}
+
 func TestTheThresholdCounts(t *testing.T) {
 	g := NewWithT(t)
 	s := newStore(t, clocktesting.NewFakePassiveClock(now))

@@ -3,6 +3,7 @@ package scoring
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/kustiq/kustiq/engine/signal"
@@ -266,5 +267,20 @@ func TestLabels(t *testing.T) {
 				t.Errorf("term = %+v, want %q (%s)", term, c.label, c.basis)
 			}
 		})
+	}
+}
+
+// One update of a subscription may be several signals; a term names Stripe's event.
+func TestEvidenceIsNamedAsStripeNamesIt(t *testing.T) {
+	down, ending := repriced(now, 10000, 5000), sub1(signal.CancelScheduled, now)
+	down.ID, down.EventID, ending.ID, ending.EventID = "evt_1", "evt_1", "evt_1#2", "evt_1"
+	e := evaluated(now, paying(now-225*d, 1), down, ending)
+	for _, name := range []string{"price_change", "cancel_scheduled"} {
+		if got := termOf(t, e, name).Evidence; !slices.Equal(got, []string{"evt_1"}) {
+			t.Errorf("evidence of %s: %q", name, got)
+		}
+	}
+	if got := named([]string{"in_1:failed:2", "evt_1", "evt_1#2", "evt_1#3"}); !slices.Equal(got, []string{"in_1:failed:2", "evt_1"}) {
+		t.Errorf("named: %q", got)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/kustiq/kustiq/engine/signal"
 )
 
 // negligible is the weight below which a faded term is left out; all of them together stay below 1e-9.
@@ -23,6 +25,7 @@ func (s *State) terms(c *curve, values *[termCount]float64, t int64, p *Params) 
 		}
 		term := Term{Name: termNames[i], LogOdds: value, Points: pointsPerLogOdds * value, Basis: BasisPrior}
 		s.explain(&term, i, c, t)
+		term.Evidence = named(term.Evidence)
 		if c.fitted(i, t, p) {
 			term.Basis, term.Model = BasisFitted, p.Version
 		}
@@ -57,6 +60,17 @@ func (s *State) explain(term *Term, index int, c *curve, t int64) {
 	case termCancel:
 		term.Label, term.Evidence = s.endLabel(), s.endEvidence()
 	}
+}
+
+// named gives evidence the names that Stripe knows, each once: one event may have brought several signals.
+func named(ids []string) []string {
+	names := ids[:0]
+	for _, id := range ids {
+		if name := signal.Name(id); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // fitted says whether the workspace's history has moved a term's weight.

@@ -23,6 +23,13 @@ func Classify(e *Event) ([]Signal, error) {
 	return signals, nil
 }
 
+// Name gives a signal's id as Stripe knows it: each signal of an event by the event's id. Ids of listed objects stay as they
+// are.
+func Name(id string) string {
+	event, _, _ := strings.Cut(id, "#")
+	return event
+}
+
 func (e *Event) signals() ([]Signal, error) {
 	switch e.Type {
 	case eventCustomerCreated:

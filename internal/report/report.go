@@ -85,6 +85,7 @@ type Term struct {
 
 // Signal is one fact of a customer's history.
 type Signal struct {
+	// ID is Stripe's event, which may have brought several signals, or the name of what was read from a list.
 	ID   string    `json:"id"`
 	Kind string    `json:"kind"`
 	At   time.Time `json:"at"`
