@@ -36,7 +36,7 @@ type Outcome struct {
 
 // Decide looks at a panel and finds the model to use from now on. The intercept is fitted every time; weights are fitted
 // and tested when they have not been for 30 days, or when asked. Fitted weights that were accepted before stay as long as
-// they predict the newest 30 days no worse than the prior's. The seed is that of the resamplings. It changes nothing and
+// they predict the newest 30 days no worse than the prior's, and keep to the limits of AUC and ECE at each test. The seed is that of the resamplings. It changes nothing and
 // depends on its arguments alone.
 func Decide(p *Panel, current Current, asked bool, seed uint64) Outcome {
 	now := time.Unix(p.asOf, 0).UTC()
@@ -57,14 +57,26 @@ func Decide(p *Panel, current Current, asked bool, seed uint64) Outcome {
 		case test.Accepted:
 			f = &own
 			card.Reason = fmt.Sprintf("fitted weights stood the test: log loss %.2f %% better than the prior's", 100*test.Gain)
-		case f != nil && test.Fitted == nil:
-			// An account was erased, or its customers have gone: nothing is left that could tell whether they still hold.
-			f, card.Reason = nil, "rolled back: there is too little history left to test the fitted weights on: "+test.Reasons[0]
-		case f == nil && !rolledBack:
+		case f != nil:
+			f, card.Reason = p.stay(f, &test)
+		case !rolledBack:
 			card.Reason = "fitted weights were not accepted: " + test.Reasons[0]
 		}
 	}
 	return p.conclude(current, f, card)
+}
+
+// stay is what becomes of weights in use after a test that new ones did not stand: they go, too, where they can no longer be
+// tested, or exceed the limits that the new ones are held to.
+func (p *Panel) stay(f *fitted, test *report.ModelTest) (*fitted, string) {
+	if test.Fitted == nil {
+		// An account was erased, or its customers have gone: nothing is left that could tell whether they still hold.
+		return nil, "rolled back: there is too little history left to test the fitted weights on: " + test.Reasons[0]
+	}
+	if reasons := p.exceeds(f, test.Prior); len(reasons) > 0 {
+		return nil, fmt.Sprintf("rolled back: of the fitted weights, over the newest %d days, the %s", testDays, reasons[0])
+	}
+	return f, "the fitted weights in use stay: new ones were not accepted: " + test.Reasons[0]
 }
 
 // conclude fits the intercept, measures, and finds out whether that makes a new version.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -133,6 +134,49 @@ func TestRollBack(t *testing.T) {
 	// Even when it is tested at once, what was wrong does not come back.
 	if o := Decide(p, current, true, 1); o.Params.Weights != nil && *o.Params.Weights == wrong {
 		t.Error("weights that were rolled back are still there")
+	}
+}
+
+// weightsWhere draws weights around the prior's until they are as wanted.
+func weightsWhere(t *testing.T, wanted func(f *fitted) bool) *scoring.Weights {
+	t.Helper()
+	random := rand.New(rand.NewPCG(1, 9))
+	for range 400 {
+		f := prior()
+		for i := range f.weights {
+			f.weights[i] *= 0.2 + 2*random.Float64()
+		}
+		if wanted(&f) {
+			return &f.weights
+		}
+	}
+	t.Fatal("no such weights")
+	return nil
+}
+
+// TestWeightsInUseAfterARefusal has new weights refused beside such that still predict no worse than the prior's: these stay,
+// and the reason says so, unless they order or calibrate worse than new ones might.
+func TestWeightsInUseAfterARefusal(t *testing.T) {
+	p := panelOf(agreed(1, 2).populate(800))
+	_, test := p.test(seeded(1))
+	if test.Accepted || test.Prior == nil {
+		t.Fatalf("%+v", test)
+	}
+	for within, reason := range map[bool]string{
+		true:  "the fitted weights in use stay: new ones were not accepted: log loss ",
+		false: "rolled back: of the fitted weights, over the newest 60 days, the ",
+	} {
+		weights := weightsWhere(t, func(f *fitted) bool {
+			worse, _ := p.running(f)
+			return !worse && within == (len(p.exceeds(f, test.Prior)) == 0)
+		})
+		current := Current{Params: scoring.Params{Version: "fitted-7", Weights: weights},
+			Card: report.ModelCard{Version: "fitted-7", Kind: report.ModelFitted, Reason: "fitted weights stood the test",
+				Test: &report.ModelTest{At: end.AddDate(0, 0, -30), Accepted: true}}}
+		o := Decide(p, current, false, 1)
+		if o.Card.Test.Accepted || !strings.HasPrefix(o.Card.Reason, reason) || (o.Params.Weights != nil) != within {
+			t.Errorf("within the limits %v: %s, weights %v", within, o.Card.Reason, o.Params.Weights)
+		}
 	}
 }
 

@@ -89,18 +89,37 @@ func (p *Panel) test(random *rand.Rand) (fitted, report.ModelTest) {
 	if t.Better < leastBetter {
 		refuse("better in %.0f %% of %d resamplings of the customers, and %.0f %% are needed", 100*t.Better, resamplings, 100*leastBetter)
 	}
-	if t.Fitted.AUC < t.Prior.AUC-mostAUCLost {
-		refuse("AUC %.3f is more than %.2f below the prior's %.3f", t.Fitted.AUC, mostAUCLost, t.Prior.AUC)
-	}
-	if t.Fitted.ECE > t.Prior.ECE+mostECEGained {
-		refuse("calibration error %.3f is more than %.2f above the prior's %.3f", t.Fitted.ECE, mostECEGained, t.Prior.ECE)
-	}
+	t.Reasons = append(t.Reasons, beyond(t.Fitted, t.Prior)...)
 	// Otherwise it would be rolled back the next day.
 	if worse, lost := p.running(&own); worse {
 		refuse("log loss of the newest %d days is %.2f %% worse than the prior's", runningDays, 100*lost)
 	}
 	t.Accepted = len(t.Reasons) == 0
 	return own, t
+}
+
+// beyond says which limits of rank and calibration figures exceed.
+func beyond(mine, priors *report.Figures) (reasons []string) {
+	if mine.AUC < priors.AUC-mostAUCLost {
+		reasons = append(reasons, fmt.Sprintf("AUC %.3f is more than %.2f below the prior's %.3f", mine.AUC, mostAUCLost, priors.AUC))
+	}
+	if mine.ECE > priors.ECE+mostECEGained {
+		reasons = append(reasons, fmt.Sprintf("calibration error %.3f is more than %.2f above the prior's %.3f", mine.ECE, mostECEGained, priors.ECE))
+	}
+	return reasons
+}
+
+// exceeds holds weights in use to the limits that new ones are held to, on the same days and beside the same prior.
+func (p *Panel) exceeds(f *fitted, priors *report.Figures) []string {
+	whole := p.all()
+	newest := whole.newest(testDays)
+	own := *f
+	own.intercept = p.fitIntercept(whole.before(newest), own.weights)
+	mine, _ := p.figures(newest, &own)
+	if mine == nil || priors == nil {
+		return nil
+	}
+	return beyond(mine, priors)
 }
 
 // better is the share of resamplings of the customers in which a has the lower loss. Both list the same rows.
