@@ -72,12 +72,7 @@ func (c *caller) current() (*stripeapi.AccountClient, tokenstore.Record) {
 // ask makes one request for a path, as often as it takes. The error is a *later, a *stripeapi.Error, or the context's.
 func (c *caller) ask(ctx context.Context, path string, request func(*stripeapi.AccountClient) error) error {
 	for refused, failures := 0, 0; ; {
-		if err := c.budget.wait(ctx, path, c.lookUp); err != nil {
-			return err
-		}
-		client, token := c.current()
-		c.requests.Add(1)
-		err := request(client)
+		token, err := c.try(ctx, path, request)
 		var failed *stripeapi.Error
 		if !errors.As(err, &failed) {
 			if err == nil {
@@ -105,6 +100,22 @@ func (c *caller) ask(ctx context.Context, path string, request func(*stripeapi.A
 			return err
 		}
 	}
+}
+
+// try makes one request within the budget, and tells the token that it went with. Of requests for history so many are under way
+// in this process at a time; one that has to pause is not.
+func (c *caller) try(ctx context.Context, path string, request func(*stripeapi.AccountClient) error) (tokenstore.Record, error) {
+	var s seat
+	if !c.lookUp {
+		s = seat{turns: c.w.requests, key: c.budget.key}
+	}
+	defer s.leave()
+	if err := c.budget.wait(ctx, path, c.lookUp, &s); err != nil {
+		return tokenstore.Record{}, err
+	}
+	client, token := c.current()
+	c.requests.Add(1)
+	return token, request(client)
 }
 
 // passing says whether the same request may well succeed in a moment: there was no answer, or Stripe's own failure.

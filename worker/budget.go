@@ -64,20 +64,24 @@ type waiter struct {
 	err    error
 }
 
-// wait blocks until one request may be made for a path. Look-ups go ahead of a backfill's pages. The error is the
-// context's, or says that the bus is away.
-func (b *budget) wait(ctx context.Context, path string, lookUp bool) error {
+// seatPatience is how long somebody keeps a seat while waiting for an instant: an account that is slowed down leaves the
+// seats to those that can use them.
+const seatPatience = 2 * time.Second
+
+// wait blocks until one request may be made for a path, and its seat is taken. Look-ups go ahead of a backfill's pages. The
+// error is the context's, or says that the bus is away.
+func (b *budget) wait(ctx context.Context, path string, lookUp bool, s *seat) error {
 	for {
+		if err := s.take(ctx); err != nil {
+			return err
+		}
 		w := &waiter{demand: demand{path: path}, lookUp: lookUp, ready: make(chan struct{})}
 		b.join(w)
-		select {
-		case <-w.ready:
-		case <-ctx.Done():
-			b.leave(w)
-			return ctx.Err()
+		if err := b.await(ctx, w, s); err != nil {
+			return err
 		}
-		if w.err != nil {
-			return w.err
+		if err := s.take(ctx); err != nil {
+			return err
 		}
 		if err := pause(ctx, b.clock, w.at.Sub(b.clock.Now())); err != nil {
 			return err
@@ -88,6 +92,23 @@ func (b *budget) wait(ctx context.Context, path string, lookUp bool) error {
 			return nil
 		}
 		b.metrics.slots.WithLabelValues("late").Inc()
+	}
+}
+
+// await waits until a waiter knows its instant. After a while it does so without its seat.
+func (b *budget) await(ctx context.Context, w *waiter, s *seat) error {
+	timer := b.clock.NewTimer(seatPatience)
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.ready:
+			return w.err
+		case <-ctx.Done():
+			b.leave(w)
+			return ctx.Err()
+		case <-timer.C():
+			s.leave()
+		}
 	}
 }
 

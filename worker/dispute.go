@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
+	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/retry"
 	"github.com/kustiq/kustiq/internal/stripeapi"
@@ -75,6 +77,11 @@ func (w *Worker) attribute(ctx context.Context, m *bus.Message) (found bool, err
 	}
 	c.lookUp = true
 	return c.complete(ctx, m)
+}
+
+// incomplete says whether a message has a dispute of nobody.
+func incomplete(m bus.Message) bool {
+	return slices.ContainsFunc(m.Signals, func(s signal.Signal) bool { return s.Customer == "" && s.Dispute != nil })
 }
 
 // complete fills in the customers of a message's disputes; found is false when a charge has none, or is gone.

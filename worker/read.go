@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kustiq/kustiq/engine/signal"
@@ -15,11 +16,6 @@ import (
 // asked for only when this one's signals and then its checkpoint are durable, so a run that dies publishes at most one
 // page of each slice twice, under the same message ids.
 func (r *run) turn(ctx context.Context, l *list, s *slice) (added []*slice, err error) {
-	account := r.task.Account
-	if err := r.w.requests.take(ctx, account); err != nil {
-		return nil, err
-	}
-	defer r.w.requests.release(account)
 	r.mu.Lock()
 	at := s.Slice
 	r.mu.Unlock()
@@ -64,19 +60,9 @@ type visit struct {
 
 // visit asks for a page, and publishes what it says. Only so many pages are in memory at a time.
 func (r *run) visit(ctx context.Context, l *list, at bus.Slice) (v visit, err error) {
-	account, inside := r.task.Account, 0
-	defer func() {
-		for range inside {
-			r.w.pages.release(account)
-		}
-	}()
-	page, err := r.page(ctx, l, at, func(ctx context.Context) error {
-		err := r.w.pages.take(ctx, account)
-		if err == nil {
-			inside++
-		}
-		return err
-	}, func() {
+	room := &seat{turns: r.w.pages, key: r.budget.key}
+	defer room.leave()
+	page, err := r.page(ctx, l, at, room, func() {
 		v.asked = r.w.clock.Now()
 		r.mu.Lock()
 		l.requests++
@@ -88,17 +74,19 @@ func (r *run) visit(ctx context.Context, l *list, at bus.Slice) (v visit, err er
 	v.objects, v.last, v.newest, v.oldest, v.more = len(page.Items), page.LastID, page.FirstCreated, page.LastCreated, page.HasMore
 	v.found = map[signal.Kind]bus.Provenances{}
 	r.w.metrics.objects.WithLabelValues(l.section.name).Add(float64(v.objects))
-	return v, r.publish(ctx, l.section, page.Items, &v)
+	return v, r.publish(ctx, l.section, page.Items, room, &v)
 }
 
 // page asks for the page after a slice's checkpoint. When the object that the checkpoint names is gone, Stripe cannot
 // continue after it, and what was created in the same second is read again; downstream drops what is published twice.
-func (r *run) page(ctx context.Context, l *list, at bus.Slice, received stripeapi.Wait, asking func()) (page stripeapi.Page, err error) {
+func (r *run) page(ctx context.Context, l *list, at bus.Slice, room *seat, asking func()) (page stripeapi.Page, err error) {
 	params := l.section.params
-	params.CreatedGTE, params.CreatedLTE, params.StartingAfter, params.Received = at.From, at.To, at.Cursor, received
+	params.CreatedGTE, params.CreatedLTE, params.StartingAfter, params.Received = at.From, at.To, at.Cursor, room.take
 	request := func(client *stripeapi.AccountClient) (err error) {
 		asking()
-		page, err = client.List(ctx, l.section.name, params)
+		if page, err = client.List(ctx, l.section.name, params); err != nil {
+			room.leave() // until it is asked for again
+		}
 		return err
 	}
 	err = r.ask(ctx, l.section.name, request)
@@ -116,8 +104,8 @@ func (r *run) page(ctx context.Context, l *list, at bus.Slice, received stripeap
 // publish turns a page into messages, one for each object that says anything, and returns when they are durable. An
 // object that cannot be read is left out and counted: one bad object must not keep the rest of an account from its
 // scores.
-func (r *run) publish(ctx context.Context, s section, items []json.RawMessage, v *visit) error {
-	var messages []bus.Message
+func (r *run) publish(ctx context.Context, s section, items []json.RawMessage, room *seat, v *visit) error {
+	var all, messages []bus.Message
 	var renewals []signal.Renewal
 	for _, raw := range items {
 		m, shown, err := r.message(s, raw)
@@ -130,6 +118,14 @@ func (r *run) publish(ctx context.Context, s section, items []json.RawMessage, v
 		if shown.Renewal != nil {
 			renewals = append(renewals, *shown.Renewal)
 		}
+		if len(m.Signals) > 0 || m.Failure != "" {
+			all = append(all, m)
+		}
+	}
+	if slices.ContainsFunc(all, incomplete) {
+		room.leave() // of the page only the messages are left, and looking up may take long
+	}
+	for _, m := range all {
 		found, err := r.complete(ctx, &m)
 		if err != nil {
 			return err
@@ -139,12 +135,10 @@ func (r *run) publish(ctx context.Context, s section, items []json.RawMessage, v
 			r.w.metrics.disputes.WithLabelValues("unattributed").Inc()
 			continue
 		}
-		if len(m.Signals) > 0 || m.Failure != "" {
-			messages = append(messages, m)
-			v.signals += len(m.Signals)
-			count(v.found, m.Signals)
-			r.w.metrics.count(m.Signals)
-		}
+		messages = append(messages, m)
+		v.signals += len(m.Signals)
+		count(v.found, m.Signals)
+		r.w.metrics.count(m.Signals)
 	}
 	if !r.compares() {
 		renewals = nil

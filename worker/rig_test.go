@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -181,7 +182,8 @@ func (r *rig) backfill(task bus.BackfillTask, id ...string) {
 func (r *rig) publish(task bus.BackfillTask, id ...string) {
 	r.t.Helper()
 	id = append(id, task.UID)
-	task.Namespace, task.Name, task.Workspace, task.Account, task.Connection = "team", task.UID, "team/ws", acct, conn
+	task.Namespace, task.Name, task.Workspace = "team", task.UID, "team/ws"
+	task.Account, task.Connection = cmp.Or(task.Account, acct), cmp.Or(task.Connection, conn)
 	must(r.t, r.bus.PublishTask(context.Background(), id[0], bus.Task{Kind: bus.TaskBackfill, Backfill: &task}))
 }
 

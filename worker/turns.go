@@ -20,6 +20,29 @@ type turn struct {
 	granted chan struct{}
 }
 
+// seat is a turn that may be given back in between and taken again. It is for one goroutine; without turns it is free.
+type seat struct {
+	turns  *turns
+	key    string
+	inside bool
+}
+
+func (s *seat) take(ctx context.Context) error {
+	if s.turns == nil || s.inside {
+		return nil
+	}
+	err := s.turns.take(ctx, s.key)
+	s.inside = err == nil
+	return err
+}
+
+func (s *seat) leave() {
+	if s.inside {
+		s.inside = false
+		s.turns.release(s.key)
+	}
+}
+
 func newTurns(n int) *turns { return &turns{free: n, inside: map[string]int{}} }
 
 // take waits for a turn; every one that was taken must be released.
