@@ -120,3 +120,26 @@ func TestPublicMailboxes(t *testing.T) {
 		g.Expect(keys).To(Equal(matching.Keys{Email: "x@" + strings.ToLower(domain)}))
 	}
 }
+
+func TestRejections(t *testing.T) {
+	gone := match("", 0, matching.ByDecision)
+	for name, c := range map[string]struct {
+		found    matching.Found
+		rejected []string // the last one last
+		want     matching.Match
+	}{
+		"the only one":                 {matching.Found{ByEmail: []string{"a"}, ByDomain: []string{"a"}}, []string{"a"}, gone},
+		"another one":                  {matching.Found{ByEmail: []string{"a"}}, []string{"b"}, match("a", 100, matching.ByEmail)},
+		"no candidate":                 {matching.Found{}, []string{"a"}, none},
+		"the merchant's word":          {matching.Found{ByID: "a", ByEmail: []string{"b"}}, []string{"a"}, match("b", 100, matching.ByEmail)},
+		"one of two of an address":     {matching.Found{ByEmail: []string{"a", "b"}}, []string{"a"}, match("b", 50, matching.BySharedEmail)},
+		"the other of two":             {matching.Found{ByEmail: []string{"a", "b"}}, []string{"b"}, match("a", 50, matching.BySharedEmail)},
+		"both of an address":           {matching.Found{ByEmail: []string{"a", "b"}, ByDomain: []string{"a", "b"}}, []string{"a", "b"}, gone},
+		"an address before a domain":   {matching.Found{ByEmail: []string{"a"}, ByDomain: []string{"b"}}, []string{"a"}, match("b", 80, matching.ByDomain)},
+		"a domain of two stays no one": {matching.Found{ByEmail: []string{"a"}, ByDomain: []string{"a", "b"}}, []string{"a"}, gone},
+	} {
+		last := len(c.rejected) - 1
+		d := matching.Decision{Verdict: matching.Reject, ProfileID: c.rejected[last], Rejected: c.rejected[:last]}
+		NewWithT(t).Expect(d.Decide(c.found)).To(Equal(c.want), name)
+	}
+}

@@ -50,7 +50,8 @@ func (t *Tx) erase(ctx context.Context, workspace string) (n ErasedCounts, err e
 		count *int
 	}{
 		{"events", &n.Events}, {"signals", &n.Signals}, {"customers", &n.Customers}, {"score_history", &n.Scores},
-		{"failed_events", &n.Failed}, {"matches", &ignored}, {"match_decisions", &ignored}, {"profiles", &ignored},
+		{"failed_events", &n.Failed}, {"matches", &ignored}, {"match_decisions", &ignored}, {"match_rejections", &ignored},
+		{"profiles", &ignored},
 		{"profile_imports", &ignored}, {"staged_profiles", &ignored}, {"rematches", &ignored},
 		{"account_erasures", &ignored}, {"totals", &ignored}, {"segment_totals", &ignored}, {"segment_days", &ignored},
 		{"search_tokens", &ignored}, {"deliveries", &ignored}, {"models", &ignored}, {"model_runs", &ignored},

@@ -68,7 +68,8 @@ func (t *Tx) eraseAccount(ctx context.Context, ref AccountRef, until time.Time) 
 		count *int
 	}{
 		{`signals` + ofCustomers, &n.Signals}, {`score_history` + ofCustomers, &n.Scores},
-		{`matches` + ofCustomers, &ignored}, {`match_decisions` + ofCustomers, &ignored}, {`search_tokens` + ofCustomers, &ignored},
+		{`matches` + ofCustomers, &ignored}, {`match_decisions` + ofCustomers, &ignored}, {`match_rejections` + ofCustomers, &ignored},
+		{`search_tokens` + ofCustomers, &ignored},
 		{`customers` + ofAccount, &n.Customers}, {`events` + ofAccount, &n.Events},
 		{`failed_events` + ofAccount, &n.Failed}, {`rematches` + ofAccount, &ignored},
 		{`deliveries` + ofAccount, &ignored}, {`segment_days` + ofAccount, &ignored}, {`segment_totals` + ofAccount, &ignored},

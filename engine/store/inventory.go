@@ -22,8 +22,8 @@ type Holding struct {
 func (s *Store) Inventory(ctx context.Context, workspace string) ([]Holding, error) {
 	var all []Holding
 	err := s.view(ctx, func(q querier) error {
-		for _, kind := range []string{"customers", "signals", "score_history", "profiles", "matches", "match_decisions", "events", "failed_events",
-			"deliveries", "models", "audit"} {
+		for _, kind := range []string{"customers", "signals", "score_history", "profiles", "matches", "match_decisions", "match_rejections", "events",
+			"failed_events", "deliveries", "models", "audit"} {
 			h := Holding{Kind: kind}
 			err := q.row(ctx, `SELECT COUNT(*) FROM (SELECT 1 AS one FROM `+kind+` WHERE workspace = ? LIMIT ?) kept`, workspace, inventoryMost+1).Scan(&h.Count)
 			if err != nil {

@@ -89,18 +89,27 @@ var candidates = statement{
 // decisions returns what persons decided of the subjects, as long as the profile exists.
 func (t *Tx) decisions(ctx context.Context, subjects []subject) (map[CustomerKey]matching.Decision, error) {
 	decided := map[CustomerKey]matching.Decision{}
+	const exists = ` AND EXISTS (SELECT 1 FROM profiles p WHERE p.workspace = d.workspace AND p.profile_id = d.profile_id)`
 	err := t.queryMany(ctx, statement{
 		head:  keysCTE,
 		tuple: keyTuple,
 		tail: `) SELECT d.workspace, d.livemode, d.customer, d.decision, d.profile_id FROM k CROSS JOIN match_decisions d
-			WHERE d.workspace = k.workspace AND d.livemode = k.livemode AND d.customer = k.id
-			AND EXISTS (SELECT 1 FROM profiles p WHERE p.workspace = d.workspace AND p.profile_id = d.profile_id)`,
+			WHERE d.workspace = k.workspace AND d.livemode = k.livemode AND d.customer = k.id` + exists + `
+			UNION ALL SELECT d.workspace, d.livemode, d.customer, '', d.profile_id FROM k CROSS JOIN match_rejections d
+			WHERE d.workspace = k.workspace AND d.livemode = k.livemode AND d.customer = k.id` + exists,
 	}, len(subjects), func(i int) []any {
 		return []any{subjects[i].Workspace, bit(subjects[i].Livemode), subjects[i].Customer}
 	}, func(rows *sql.Rows) error {
 		var key CustomerKey
-		var d matching.Decision
-		err := rows.Scan(&key.Workspace, &key.Livemode, &key.Customer, &d.Verdict, &d.ProfileID)
+		var verdict matching.Verdict
+		var profile string
+		err := rows.Scan(&key.Workspace, &key.Livemode, &key.Customer, &verdict, &profile)
+		d := decided[key]
+		if verdict == "" {
+			d.Rejected = append(d.Rejected, profile)
+		} else {
+			d.Verdict, d.ProfileID = verdict, profile
+		}
 		decided[key] = d
 		return err
 	})

@@ -59,7 +59,7 @@ func dumpTables(t testing.TB, db *sql.DB, schema string) []byte {
 	g := NewWithT(t)
 	var out []byte
 	for _, table := range []string{"workspaces", "signals", "events", "customers", "score_history", "failed_events", "totals",
-		"account_erasures", "profiles", "matches", "rematches", "match_decisions", "profile_imports",
+		"account_erasures", "profiles", "matches", "rematches", "match_decisions", "match_rejections", "profile_imports",
 		"staged_profiles", "search_tokens"} {
 		rows, err := db.QueryContext(t.Context(), fmt.Sprintf("SELECT * FROM %s.%s", schema, table))
 		g.Expect(err).NotTo(HaveOccurred())

@@ -111,8 +111,10 @@ func (t *Tx) deleteProfiles(ctx context.Context, workspace, which string, args .
 	}
 	args = append([]any{workspace}, args...)
 	// The decisions first: by then the profiles are still there to be chosen.
-	if _, err := t.exec(ctx, `DELETE FROM match_decisions WHERE workspace = ? AND profile_id `+which, args...); err != nil {
-		return 0, fmt.Errorf("delete decisions: %w", err)
+	for _, table := range []string{"match_decisions", "match_rejections"} {
+		if _, err := t.exec(ctx, `DELETE FROM `+table+` WHERE workspace = ? AND profile_id `+which, args...); err != nil {
+			return 0, fmt.Errorf("delete decisions: %w", err)
+		}
 	}
 	if removed, err = t.exec(ctx, `DELETE FROM profiles WHERE workspace = ? AND profile_id `+which, args...); err != nil {
 		return 0, err

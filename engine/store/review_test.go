@@ -81,6 +81,39 @@ func testRejection(t *testing.T, f *fixture) {
 	g.Expect(to).To(Equal(rejected))
 }
 
+// testRejectionLeavesOthers: of three profiles with one address the first and the last are proposed, one after the other, and
+// none of them is surer for what was rejected.
+func testRejectionLeavesOthers(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	shared := []matching.Profile{{ID: "one", Email: "office@big.example"}, {ID: "two", Email: "office@big.example"}, {ID: "two-b", Email: "office@big.example"}}
+	_, err := f.ImportProfiles(f.ctx, "acme/prod", shared)
+	g.Expect(err).NotTo(HaveOccurred())
+	f.arrive(t, acmeAccount, 1, map[string]string{"cus_office": "office@big.example"})
+	last := decided("two-b", 50, matching.BySharedEmail, matching.Review)
+	_, to := f.decide(t, matching.Reject, "cus_office", "one")
+	g.Expect(to).To(Equal(last))
+	f.rematch(t, acmeAccount, 90)
+	g.Expect(f.matched(t, acme, "cus_office")).To(Equal(last))
+	_, to = f.decide(t, matching.Reject, "cus_office", "two-b")
+	g.Expect(to).To(Equal(decided("", 0, matching.ByDecision, matching.Unmatched)), "the first does not come back")
+	// With the last rejection's profile goes that rejection alone.
+	g.Expect(f.DeleteProfile(f.ctx, "acme/prod", "two-b")).To(Succeed())
+	f.rematch(t, acmeAccount, 90)
+	g.Expect(f.matched(t, acme, "cus_office")).To(Equal(decided("two", 50, matching.BySharedEmail, matching.Review)))
+	// Any other decision forgets them.
+	f.decide(t, matching.Reassign, "cus_office", "one")
+	g.Expect(f.rows(t, "match_rejections")).To(BeZero())
+	_, to = f.decide(t, "", "cus_office", "")
+	g.Expect(to.ProfileID).To(Equal("one"))
+	f.decide(t, matching.Reject, "cus_office", "one")
+	f.decide(t, matching.Reject, "cus_office", "two")
+	g.Expect(f.rows(t, "match_rejections")).To(Equal(1))
+	f.clock.SetTime(start.Add(time.Minute))
+	_, err = f.EraseAccount(f.ctx, acmeAccount, f.clock.Now())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(f.rows(t, "match_rejections")).To(BeZero())
+}
+
 func testRefusedDecisions(t *testing.T, f *fixture) {
 	g := NewWithT(t)
 	_, _, err := f.DecideMatch(f.ctx, "acme/prod", store.Ruling{Customer: "cus_1", Verdict: matching.Approve})
