@@ -17,7 +17,8 @@ import (
 // APIVersion is the version of Stripe's API that every request and every webhook endpoint asks for.
 const APIVersion = "2023-10-16"
 
-// requestTimeout bounds one request, its connection and body included.
+// requestTimeout bounds one request, its connection and body included. When an answer waits for room between its head and its
+// body, that does not count, and it bounds each of the two.
 const requestTimeout = 10 * time.Second
 
 // maxIdle is how many connections are kept for the next request.
@@ -54,7 +55,7 @@ type API struct {
 type Wait func(ctx context.Context) error
 
 // Paced returns an API like this one whose requests wait for their turn first, such as on a rate limiter that several
-// callers share. The wait counts towards the request's time limit.
+// callers share. The wait may last as long as a request.
 func (a *API) Paced(wait Wait) *API {
 	paced := *a
 	paced.wait = wait
@@ -125,9 +126,8 @@ func (a *API) backend(kind stripe.SupportedBackend, base string, platform bool) 
 		MaxNetworkRetries: stripe.Int64(0),
 		URL:               stripe.String(base),
 		HTTPClient: &http.Client{
-			Timeout:       a.timeout,
 			CheckRedirect: refuseRedirect,
-			Transport:     &guard{base: a.transport, allow: allow, platform: platform, metrics: a.metrics, wait: a.wait},
+			Transport:     &guard{base: a.transport, allow: allow, platform: platform, metrics: a.metrics, wait: a.wait, timeout: a.timeout},
 		},
 	})
 	return backend.(*stripe.BackendImplementation) // it has no other

@@ -1,10 +1,12 @@
 package stripeapi
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -36,14 +38,16 @@ func platformOnly(method, path string) bool {
 }
 
 // guard is the transport under every client of this package: it refuses what the policy does not allow, strips what
-// would tell Stripe about this machine, counts, and turns refusals into *Error before stripe-go can quote them.
+// would tell Stripe about this machine, counts, keeps the time limit, and turns refusals into *Error before stripe-go can
+// quote them.
 type guard struct {
 	base     http.RoundTripper
 	allow    policy
 	platform bool
 	metrics  *metrics
 	// wait may be nil.
-	wait Wait
+	wait    Wait
+	timeout time.Duration
 }
 
 // RoundTrip implements http.RoundTripper, but for one promise: an answer of 400 or more comes back as an *Error.
@@ -55,41 +59,59 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		g.metrics.refused.Inc()
 		return nil, &Error{Platform: g.platform, cause: ErrWriteRefused}
 	}
-	if g.wait != nil {
-		if err := g.wait(req.Context()); err != nil {
-			if req.Body != nil {
-				_ = req.Body.Close()
-			}
-			return nil, err
+	if err := g.turn(req.Context()); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
 		}
+		return nil, err
 	}
-	out := req.Clone(req.Context())
+	limit, ctx := limited(req.Context(), g.timeout)
+	out := req.Clone(ctx)
 	// stripe-go puts the output of uname, and so the pod's name and kernel, in here.
 	out.Header.Del("X-Stripe-Client-User-Agent")
 	resource := resourceOf(req.URL.Path)
 	resp, err := g.base.RoundTrip(out)
 	if err != nil {
 		g.metrics.requests.WithLabelValues(resource, req.Method, "error").Inc()
-		return nil, err
+		return nil, limit.end(err)
 	}
 	g.metrics.requests.WithLabelValues(resource, req.Method, statusClass(resp.StatusCode)).Inc()
 	if resp.StatusCode >= 400 {
-		return nil, refusal(resp, g.platform)
+		return nil, limit.end(refusal(resp, g.platform))
 	}
 	if wait, ok := req.Context().Value(received{}).(Wait); ok {
+		limit.stop()
 		if err := wait(req.Context()); err != nil {
 			_ = resp.Body.Close()
-			return nil, err
+			return nil, limit.end(err)
 		}
+		limit.start()
 	}
-	resp.Body = &bounded{Reader: io.LimitReader(resp.Body, maxAnswer), Closer: resp.Body}
+	resp.Body = &bounded{Reader: io.LimitReader(resp.Body, maxAnswer), body: resp.Body, limit: limit}
 	return resp, nil
 }
 
-// bounded cuts an answer that is too long; what is left no longer parses, which is the error then.
+// turn waits until the request may leave.
+func (g *guard) turn(ctx context.Context) error {
+	if g.wait == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	return g.wait(ctx)
+}
+
+// bounded cuts an answer that is too long; what is left no longer parses, which is the error then. Its end is the request's.
 type bounded struct {
 	io.Reader
-	io.Closer
+	body  io.Closer
+	limit *limit
+}
+
+func (b *bounded) Close() error {
+	err := b.body.Close()
+	_ = b.limit.end(nil)
+	return err
 }
 
 // refuseRedirect keeps tokens from following a Location header.
