@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kustiq/kustiq/api/errcode"
@@ -100,6 +101,29 @@ func TestOnlyMetricsThatExist(t *testing.T) {
 			base := regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(name, "")
 			if !strings.Contains(documented, "`"+name+"`") && !strings.Contains(documented, "`"+base+"`") {
 				t.Errorf("%s: there is no metric %s", filepath.Base(file), name)
+			}
+		}
+	}
+}
+
+// TestLabelsOfPodsAreThoseOfTheServiceMonitor compares what rules and dashboard go by with what Prometheus is told to add: the
+// job, which is named for the release, is none of it.
+func TestLabelsOfPodsAreThoseOfTheServiceMonitor(t *testing.T) {
+	added := map[string]bool{}
+	for _, object := range render(t, "--set", "metrics.serviceMonitor.enabled=true") {
+		names, _, _ := unstructured.NestedStringSlice(object.Object, "spec", "podTargetLabels")
+		for _, name := range names {
+			added[strings.NewReplacer(".", "_", "/", "_").Replace(name)] = true
+		}
+	}
+	for _, file := range []string{rulesFile, dashboardFile} {
+		used := regexp.MustCompile(`\b(app_kubernetes_io|kustiq_io)_\w+|\bjob=`).FindAllString(string(read(t, file)), -1)
+		if len(used) == 0 {
+			t.Errorf("%s goes by none", filepath.Base(file))
+		}
+		for _, label := range used {
+			if !added[label] {
+				t.Errorf("%s goes by %s, which nothing adds", filepath.Base(file), label)
 			}
 		}
 	}
