@@ -281,7 +281,10 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"dashboard.oidc.issuerURL=http://login":                                                            "does not match pattern",
 		"dashboard.oidc.issuerURL=https://login":                                                           "dashboard.oidc",
 		"dashboard.oidc.issuerURL=https://login,regions[0].name=EU,regions[0].dashboardURL=https://kustiq": "dashboard.oidc.clientID is missing",
-		"ingress.enabled=true":                                                                             "ingress.enabled needs the receiverURL of region EU",
+		"regions[0].name=EU,regions[0].worker.serviceAccount.annotations.a=b":                              "a role has one ServiceAccount for all regions",
+		"dashboard.oidc.issuerURL=https://login,dashboard.oidc.clientID=k,regions[0].name=EU,regions[0].dashboardURL=https://kustiq," +
+			"engine.serviceAccount.annotations.a=b,dashboard.serviceAccount.annotations.a=c": "differ in the annotation a",
+		"ingress.enabled=true": "ingress.enabled needs the receiverURL of region EU",
 	} {
 		_, err := try(".", helm, "template", "kustiq", chart, "--kube-version", kubernetes, "--set", values)
 		if err == nil || !strings.Contains(err.Error(), want) {
