@@ -105,13 +105,15 @@ func (r *run) summarize(p *bus.Progress) tally {
 	p.Objects, p.Signals = 0, 0
 	p.Found, p.Resources = map[signal.Kind]bus.Provenances{}, map[string]bus.ResourceProgress{}
 	var read, left, longest float64
+	known := true
 	elapsed := now.Sub(r.began).Seconds()
 	for _, l := range r.lists {
-		done, expected, pages := float64(l.slices.objects())/pageSize, l.slices.expected(), 0
+		expected, ok := l.slices.left()
+		read, left, known = read+l.slices.read(), left+expected, known && ok
+		pages := 0
 		for _, s := range l.slices {
 			pages += s.pages
 		}
-		read, left = read+max(done, 1), left+expected
 		if pages > 0 && expected > 0 {
 			longest = max(longest, expected*elapsed/float64(pages))
 		}
@@ -125,7 +127,9 @@ func (r *run) summarize(p *bus.Progress) tally {
 		p.Signals += n.Inferred
 	}
 	p.Lost = r.lost
-	p.Percent = max(p.Percent, min(int(100*read/(read+left)), 99))
+	if known {
+		p.Percent = max(p.Percent, min(int(100*read/(read+left)), 99))
+	}
 	p.Rate, p.EndsAt = r.rate(now, p.Objects), 0
 	if longest > 0 && elapsed > 0 {
 		p.EndsAt = now.Add(time.Duration(longest * float64(time.Second))).Unix()
@@ -180,10 +184,8 @@ func (r *run) rate(now time.Time, objects int64) float64 {
 func (l *list) progress() bus.ResourceProgress {
 	p := bus.ResourceProgress{Objects: l.slices.objects(), Requests: l.requests, Windows: len(l.slices), Left: l.slices.open()}
 	p.Done = p.Left == 0
-	done := float64(p.Objects) / pageSize
-	p.Percent = int(100 * done / max(done+l.slices.expected(), 1))
-	if p.Done {
-		p.Percent = 100
+	if left, ok := l.slices.left(); ok {
+		p.Percent = int(100 * l.slices.read() / (l.slices.read() + left))
 	}
 	for _, s := range l.slices {
 		if s.Cursor != "" {

@@ -30,8 +30,6 @@ const (
 // slice is a part of a list that is read page after page. Several are read at the same time.
 type slice struct {
 	bus.Slice
-	// density is how many objects a second were created where it was last looked at; 0 while that is not known.
-	density float64
 	// pages read by this run.
 	pages int
 }
@@ -57,7 +55,7 @@ func (s *slice) expected() float64 {
 	if s.Done {
 		return 0
 	}
-	return max(s.density*float64(s.rest())/pageSize, 1)
+	return max(s.Density*float64(s.rest())/pageSize, 1)
 }
 
 // sliced is one list in parts, newest first.
@@ -129,6 +127,43 @@ func (l sliced) expected() (pages float64) {
 	return pages
 }
 
+// read is how many pages were, at least.
+func (l sliced) read() float64 {
+	if !l.begun() {
+		return 0
+	}
+	return max(float64(l.objects())/pageSize, 1)
+}
+
+// begun says whether any page was read.
+func (l sliced) begun() bool {
+	return slices.ContainsFunc(l, func(s *slice) bool { return s.Done || s.Cursor != "" })
+}
+
+// left is how many pages are thought to be left, to tell people: of a part of which nothing is known as many as the mean of
+// the others makes. known is false while nothing can be said.
+func (l sliced) left() (pages float64, known bool) {
+	var span, objects, mean float64
+	for _, s := range l {
+		if !s.Done && s.Objects > 0 {
+			span, objects = span+float64(s.To-s.reached()), objects+float64(s.Objects)
+		}
+	}
+	if span >= boldSpan {
+		mean = objects / span / pageSize
+	}
+	known = l.begun()
+	for _, s := range l {
+		if s.Done || s.Density > 0 {
+			pages += s.expected()
+			continue
+		}
+		pages += max(mean*float64(s.rest()), 1)
+		known = known && mean > 0
+	}
+	return pages, known
+}
+
 // longest is how many pages are expected to be left of the longest slice.
 func (l sliced) longest() (pages float64) {
 	for _, s := range l {
@@ -163,16 +198,17 @@ func (l sliced) allowance() float64 {
 
 // page notes what a page of a slice has shown. created are the creations of its newest and oldest object.
 func (s *slice) page(objects int, last string, newest, oldest int64, more bool) {
+	first := s.Cursor == ""
 	s.pages++
 	s.Objects += int64(objects)
 	s.Done = !more
 	if last != "" {
 		s.Cursor, s.At = last, oldest
 	}
-	if span := newest - oldest; objects > 1 && span > 0 && (s.pages > 1 || span >= boldSpan) {
-		s.density = float64(objects) / float64(span)
-	} else if s.pages == 1 {
-		s.density = 0
+	if span := newest - oldest; objects > 1 && span > 0 && (!first || span >= boldSpan) {
+		s.Density = float64(objects) / float64(span)
+	} else if first {
+		s.Density = 0
 	}
 }
 
@@ -190,7 +226,7 @@ func (l sliced) divide(s *slice, parts int) (sliced, []*slice) {
 	to, from := s.reached()-step, s.From
 	s.From = to + 1
 	for i := range parts {
-		part := &slice{Slice: bus.Slice{From: max(to-step+1, low), To: to}, density: s.density}
+		part := &slice{Slice: bus.Slice{From: max(to-step+1, low), To: to, Density: s.Density}}
 		if i == parts-1 {
 			part.From = from
 		}

@@ -99,6 +99,8 @@ type Slice struct {
 	Cursor  string `json:"cursor,omitempty"`
 	At      int64  `json:"at,omitempty"`
 	Objects int64  `json:"objects,omitempty"`
+	// Density is how many objects a second were created where it was last looked at; 0 while that is not known.
+	Density float64 `json:"density,omitempty"`
 	// Done says that the last page was seen.
 	Done bool `json:"done,omitempty"`
 }
