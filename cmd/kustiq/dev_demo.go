@@ -62,11 +62,12 @@ func (s *devStack) printURLs() {
   dashboard         %s/dashboard/churn
   simulated Stripe  %s/   (lets things happen to customers)
   receiver          %s/webhooks/stripe
+  metrics           %s/metrics
   variables         set -a; . %s; set +a   (then: kubectl get strc,bf,ws -A)
   logs              %s/logs
 
 Ctrl-C stops everything.
-`, baseURL(s.listeners.dashboard), baseURL(s.listeners.stripe), baseURL(s.listeners.receiver), s.envPath(), s.opts.dataDir)
+`, baseURL(s.listeners.dashboard), baseURL(s.listeners.stripe), baseURL(s.listeners.receiver), baseURL(s.listeners.dashboard), s.envPath(), s.opts.dataDir)
 }
 
 // playDemo connects the account, lets one customer's payment fail twice and shows the at-risk table.

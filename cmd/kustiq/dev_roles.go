@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -118,12 +119,20 @@ func (s *devStack) startRoles() error {
 		return err
 	}
 	s.serve(webhookreceiver.NewServer("", receiver.Handler()), s.listeners.receiver)
-	s.serve(&http.Server{Handler: pages.Handler(), ReadHeaderTimeout: stopTimeout}, s.listeners.dashboard)
+	s.serve(&http.Server{Handler: s.withMetrics(pages.Handler()), ReadHeaderTimeout: stopTimeout}, s.listeners.dashboard)
 	s.run("dashboard", pages.Run)
 	s.run("receiver", receiver.Run)
 	s.run("engine", engine.Run)
 	s.run("worker", work.Run)
 	return nil
+}
+
+// withMetrics serves every role's metrics beside the pages. In a cluster each role has a port for them that is not the internet's.
+func (s *devStack) withMetrics(pages http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	mux.Handle("/", pages)
+	return mux
 }
 
 func (s *devStack) startOperator() error {

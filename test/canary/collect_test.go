@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"html"
@@ -147,6 +148,9 @@ func (d *dev) served(t *testing.T) (pieces []piece) {
 		for _, path := range []string{"/metrics", "/healthz", "/readyz", "/debug/vars", "/debug/pprof/goroutine?debug=2"} {
 			pieces = append(pieces, piece{base + path, get(t, base+path).body})
 		}
+	}
+	if metrics := pieces[0].content; !bytes.Contains(metrics, []byte("\nkustiq_receiver_seconds_count ")) || !bytes.Contains(metrics, []byte("\nkustiq_worker_backfills ")) {
+		t.Fatalf("these are not the metrics of the roles:\n%s", metrics)
 	}
 	client := discovery.NewDiscoveryClientForConfigOrDie(d.kube).RESTClient()
 	body, err := client.Get().AbsPath("/metrics").DoRaw(t.Context())
