@@ -55,7 +55,7 @@ func TestWhoDidWhatIsEntered(t *testing.T) {
 	if err := json.Unmarshal([]byte(text(t, d.do("GET", "/api/v1/workspaces/ns/acme/audit", nil))), &page); err != nil {
 		t.Fatal(err)
 	}
-	want := report.Action{At: now, User: "developer", Action: "redrive", Object: "workspace/acme", Subjects: "evt_1 in_1:paid", Outcome: "done"}
+	want := report.Action{At: now, User: "developer", Action: "redrive", Object: "workspace/acme", Subjects: "evt_1", Outcome: "done"}
 	if len(page.Actions) != 1 || page.Actions[0] != want {
 		t.Errorf("%+v", page)
 	}

@@ -34,7 +34,7 @@ type Scores interface {
 	AtRisk(ctx context.Context, workspace string, q store.AtRiskQuery) (store.AtRiskPage, error)
 	Customer(ctx context.Context, workspace, customer string) (store.CustomerDetail, error)
 	Counts(ctx context.Context, workspace string) (store.Counts, error)
-	Failed(ctx context.Context, workspace string, events ...string) ([]store.FailedEvent, error)
+	Failed(ctx context.Context, workspace string, q store.FailedQuery) (store.FailedPage, error)
 	Changes(ctx context.Context, workspace string) (mark string, err error)
 	ScoreHistory(ctx context.Context, workspace, customer string, days int) (store.ScoreHistory, error)
 	Trend(ctx context.Context, workspace string, days int) (store.Trend, error)

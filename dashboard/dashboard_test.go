@@ -73,14 +73,21 @@ func (s shelf) Counts(_ context.Context, workspace string) (store.Counts, error)
 	return store.Counts{Customers: len(s[workspace]), AtRisk: len(s[workspace])}, nil
 }
 
-func (s shelf) Failed(_ context.Context, workspace string, events ...string) (out []store.FailedEvent, _ error) {
+// Failed has a page for each event.
+func (s shelf) Failed(_ context.Context, workspace string, q store.FailedQuery) (out store.FailedPage, _ error) {
+	if q.After == "bad" {
+		return out, store.ErrCursor
+	}
 	for _, e := range []store.FailedEvent{
 		{EventID: "evt_1", EventType: "invoice.payment_failed", Connection: "uid-1", Account: "acct_1", Livemode: true, Reason: "processing", Attempts: 6},
 		{EventID: "in_1:paid", Connection: "uid-1", Account: "acct_1", Livemode: true, Reason: "processing", Attempts: 6},
 	} {
-		if workspace == "ns/acme" && (len(events) == 0 || slices.Contains(events, e.EventID)) {
-			out = append(out, e)
+		if workspace == "ns/acme" && (len(q.Events) == 0 || slices.Contains(q.Events, e.EventID)) && e.EventID > q.After {
+			out.Events = append(out.Events, e)
 		}
+	}
+	if len(out.Events) > 1 {
+		out.Events, out.Next = out.Events[:1], out.Events[0].EventID
 	}
 	return out, nil
 }

@@ -24,7 +24,11 @@ func (d *Dashboard) apiFailed(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	out, err := d.failed(r, workspace)
+	out, err := d.failed(r, workspace, r.URL.Query().Get("after"))
+	if errors.Is(err, store.ErrCursor) {
+		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer")
+		return
+	}
 	if err != nil {
 		d.apiFailure(w, "list failed events", err)
 		return
@@ -32,10 +36,10 @@ func (d *Dashboard) apiFailed(w http.ResponseWriter, r *http.Request) {
 	answer(w, out)
 }
 
-func (d *Dashboard) failed(r *http.Request, workspace string) (report.Failed, error) {
-	out := report.Failed{Workspace: workspace, AsOf: d.Clock.Now(), Events: []report.FailedEvent{}}
-	events, err := d.Store.Failed(r.Context(), workspace)
-	for _, e := range events {
+func (d *Dashboard) failed(r *http.Request, workspace, after string) (report.Failed, error) {
+	page, err := d.Store.Failed(r.Context(), workspace, store.FailedQuery{After: after})
+	out := report.Failed{Workspace: workspace, AsOf: d.Clock.Now(), Events: []report.FailedEvent{}, Next: page.Next}
+	for _, e := range page.Events {
 		out.Events = append(out.Events, report.FailedEvent{
 			Event: e.EventID, Type: e.EventType, Account: e.Account, Livemode: e.Livemode, Reason: e.Reason, Attempts: e.Attempts,
 			Created: e.Created, FailedAt: e.FailedAt,
@@ -55,11 +59,15 @@ func (d *Dashboard) apiRedrive(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "bad_body", `the body must be like {"events":["evt_1"]} or {"all":true}`)
 		return
 	}
-	if (len(asked.Events) == 0) == !asked.All || len(asked.Events) > maxRedrive {
+	if (len(asked.Events) == 0) == !asked.All || len(asked.Events) > maxRedrive || asked.After != "" && !asked.All {
 		refuse(w, http.StatusBadRequest, "bad_events", "name 1 to "+strconv.Itoa(maxRedrive)+" events, or ask for all")
 		return
 	}
 	done, err := d.askRedrive(r, workspace, asked)
+	if errors.Is(err, store.ErrCursor) {
+		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer")
+		return
+	}
 	if errors.Is(err, errBusAway) {
 		w.Header().Set("Retry-After", "5")
 		refuse(w, http.StatusServiceUnavailable, "unavailable", "the bus does not take it now: ask again in a moment")
@@ -77,12 +85,14 @@ func (d *Dashboard) apiRedrive(w http.ResponseWriter, r *http.Request) {
 // errBusAway says that the bus took no task.
 var errBusAway = errors.New("the bus does not take it now")
 
-// askRedrive asks for those of the events that are listed, and says which are not. It fails with errBusAway.
+// askRedrive asks for those of the events that are listed, and says which are not; of all it asks for one page, and says
+// where the next begins. It fails with errBusAway and store.ErrCursor.
 func (d *Dashboard) askRedrive(r *http.Request, workspace string, asked report.Redrive) (done report.Redriven, err error) {
-	listed, err := d.Store.Failed(r.Context(), workspace, asked.Events...)
+	page, err := d.Store.Failed(r.Context(), workspace, store.FailedQuery{Events: asked.Events, After: asked.After})
 	if err != nil {
 		return done, err
 	}
+	listed := page.Events
 	_, name, _ := strings.Cut(workspace, "/")
 	entry := action{workspace: workspace, verb: "redrive", object: "workspace/" + name, subjects: idsOf(listed)}
 	err = d.audited(r, entry, func() (err error) {
@@ -92,6 +102,9 @@ func (d *Dashboard) askRedrive(r *http.Request, workspace string, asked report.R
 		}
 		return nil
 	})
+	if asked.All {
+		done.Next = page.Next
+	}
 	for _, event := range asked.Events {
 		if !known(listed, event) {
 			done.Unknown = append(done.Unknown, event)

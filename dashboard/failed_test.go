@@ -33,8 +33,14 @@ func TestFailedEventsAreListed(t *testing.T) {
 	if err := json.Unmarshal([]byte(text(t, d.do("GET", "/api/v1/workspaces/ns/acme/failed", nil))), &failed); err != nil {
 		t.Fatal(err)
 	}
-	if failed.Workspace != "ns/acme" || len(failed.Events) != 2 || failed.Events[0].Event != "evt_1" || failed.Events[0].Attempts != 6 {
+	if failed.Workspace != "ns/acme" || len(failed.Events) != 1 || failed.Events[0].Event != "evt_1" || failed.Events[0].Attempts != 6 {
 		t.Errorf("%+v", failed)
+	}
+	if next := text(t, d.do("GET", "/api/v1/workspaces/ns/acme/failed?after="+failed.Next, nil)); failed.Next == "" || !strings.Contains(next, `"in_1:paid"`) {
+		t.Errorf("the page after %q: %s", failed.Next, next)
+	}
+	if resp := d.do("GET", "/api/v1/workspaces/ns/acme/failed?after=bad", nil); resp.StatusCode != http.StatusBadRequest || !strings.Contains(text(t, resp), "bad_cursor") {
+		t.Errorf("a place that is none: %d", resp.StatusCode)
 	}
 	if other := text(t, d.do("GET", "/api/v1/workspaces/ns/other/failed", nil)); !strings.Contains(other, `"events":[]`) {
 		t.Errorf("another workspace's: %s", other)
@@ -48,8 +54,12 @@ func TestARedriveIsAWorkersTask(t *testing.T) {
 	if err := json.Unmarshal([]byte(text(t, resp)), &done); err != nil || resp.StatusCode != http.StatusAccepted {
 		t.Fatal(resp.StatusCode, err)
 	}
-	if !slices.Equal(done.Asked, []string{"evt_1"}) || !slices.Equal(done.Listed, []string{"in_1:paid"}) || len(done.Unknown) != 0 {
+	if !slices.Equal(done.Asked, []string{"evt_1"}) || len(done.Listed) != 0 || len(done.Unknown) != 0 || done.Next == "" {
 		t.Errorf("%+v", done)
+	}
+	rest := text(t, d.post("/api/v1/workspaces/ns/acme/failed/redrive", `{"all":true,"after":"`+done.Next+`"}`, ""))
+	if !strings.Contains(rest, `{"asked":[],"listed":["in_1:paid"]}`) {
+		t.Errorf("the rest: %s", rest)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -79,6 +89,8 @@ func TestWhatIsNotRedriven(t *testing.T) {
 		"an event that is not listed": {"ns/acme", `{"events":["evt_2"]}`, "", 202, `{"asked":[],"unknown":["evt_2"]}`},
 		"nothing named":               {"ns/acme", `{}`, "", 400, `"bad_events"`},
 		"both":                        {"ns/acme", `{"all":true,"events":["evt_1"]}`, "", 400, `"bad_events"`},
+		"a page of those named":       {"ns/acme", `{"events":["evt_1"],"after":"evt_1"}`, "", 400, `"bad_events"`},
+		"a place that is none":        {"ns/acme", `{"all":true,"after":"bad"}`, "", 400, `"bad_cursor"`},
 		"too many":                    {"ns/acme", `{"events":["evt_1"` + strings.Repeat(`,"evt_1"`, maxRedrive) + `]}`, "", 400, `"bad_events"`},
 		"no JSON":                     {"ns/acme", `all`, "", 400, `"bad_body"`},
 		"another region's workspace":  {"ns/american", `{"all":true}`, "", 404, `"workspace_not_found"`},

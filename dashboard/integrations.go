@@ -81,6 +81,8 @@ type integrationsView struct {
 	Done    string
 	Failed  []report.FailedEvent
 	Unshown int
+	// Longer is set when there are more than were looked at.
+	Longer bool
 	// Redrive is where the form of failed events leads.
 	Redrive string
 	Windows any
@@ -117,11 +119,11 @@ func (d *Dashboard) integrations(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Dashboard) listFailed(r *http.Request, workspace string, view *integrationsView) error {
-	failed, err := d.failed(r, workspace)
+	failed, err := d.failed(r, workspace, "")
 	if err != nil {
 		return err
 	}
-	view.Failed = failed.Events
+	view.Failed, view.Longer = failed.Events, failed.Next != ""
 	if len(view.Failed) > shownFailed {
 		view.Failed, view.Unshown = view.Failed[:shownFailed], len(view.Failed)-shownFailed
 	}

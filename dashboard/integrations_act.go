@@ -189,7 +189,11 @@ func (d *Dashboard) redriveForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asked.Events = asked.Events[:min(len(asked.Events), maxRedrive)]
-	_, err := d.askRedrive(r, workspace, asked)
+	done, err := d.askRedrive(r, workspace, asked)
+	for err == nil && done.Next != "" {
+		asked.After = done.Next
+		done, err = d.askRedrive(r, workspace, asked)
+	}
 	if errors.Is(err, errBusAway) {
 		d.problem(w, r, http.StatusServiceUnavailable, "The bus does not take it now", "Ask again in a moment. Events that were asked for already count once.")
 		return

@@ -20,17 +20,18 @@ const shownImports = 5
 
 // holdingWords say what a kind of data is, and how long it is kept.
 var holdingWords = map[string]struct{ what, until string }{
-	"customers":       {"Customers: state and score; names and e-mail addresses sealed", "until erased"},
-	"signals":         {"Signals: what happened, with ids, times, status and amounts", "until erased"},
-	"score_history":   {"Scores by day", "until erased"},
-	"profiles":        {"Imported profiles; addresses and domains sealed", "until deleted or erased"},
-	"matches":         {"Matches of customers and profiles", "until erased"},
-	"match_decisions": {"Decisions on matches", "until erased"}, "match_rejections": {"Earlier rejections of profiles", "until erased"},
-	"events":        {"Event ids, by which a second delivery is known", "35 days"},
-	"failed_events": {"Failed events: id, type and reason", "until processed or erased"},
-	"deliveries":    {"Churn events for your own systems", "until erased"},
-	"models":        {"Fitted models", "until erased"},
-	"audit":         {"Audit log; names sealed", "400 days; an erasure takes the ids out"},
+	"customers":        {"Customers: state and score; names and e-mail addresses sealed", "until erased"},
+	"signals":          {"Signals: what happened, with ids, times, status and amounts", "until erased"},
+	"score_history":    {"Scores by day", "until erased"},
+	"profiles":         {"Imported profiles; addresses and domains sealed", "until deleted or erased"},
+	"matches":          {"Matches of customers and profiles", "until erased"},
+	"match_decisions":  {"Decisions on matches", "until erased"},
+	"match_rejections": {"Earlier rejections of profiles", "until erased"},
+	"events":           {"Event ids, by which a second delivery is known", "35 days"},
+	"failed_events":    {"Failed events: id, type and reason", "until processed or erased"},
+	"deliveries":       {"Churn events for your own systems", "until erased"},
+	"models":           {"Fitted models", "until erased"},
+	"audit":            {"Audit log; names sealed", "400 days; an erasure takes the ids out"},
 }
 
 // holdingView is one line of the inventory.

@@ -16,7 +16,7 @@ func (p *plugin) failedCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "failed",
 		Short: "List events that never became a score, and why",
-		Long: `Lists the events of a Workspace that never became a score, the newest first, 1000 at most.
+		Long: `Lists the events of a Workspace that never became a score, the newest first.
 None of their content is kept: kubectl kustiq redrive fetches them from Stripe once more.`,
 		Example: `  kubectl kustiq failed
   kubectl kustiq failed -n kustiq-demo -w acme -o json`,

@@ -38,14 +38,20 @@ func api(t *testing.T) (url string, asked *[]string) {
 		case strings.HasSuffix(r.URL.Path, "/counts"):
 			body = report.Counts{Workspace: "ns/acme", Customers: 7, AtRisk: 2}
 		case strings.HasSuffix(r.URL.Path, "/failed"):
-			body = report.Failed{Workspace: "ns/acme", AsOf: time.Unix(7200, 0), Events: []report.FailedEvent{
+			page := report.Failed{Workspace: "ns/acme", AsOf: time.Unix(7200, 0), Next: "second", Events: []report.FailedEvent{
 				{Event: "evt_1", Type: "charge.dispute.created", Livemode: true, Reason: "unattributed", Attempts: 1, FailedAt: time.Unix(0, 0)}}}
+			if r.URL.Query().Get("after") == page.Next {
+				page.Next, page.Events = "", []report.FailedEvent{{Event: "evt_2", Reason: "gone"}}
+			}
+			body = page
 		case strings.HasSuffix(r.URL.Path, "/redrive"):
 			var wanted report.Redrive
 			_ = json.NewDecoder(r.Body).Decode(&wanted)
 			done := report.Redriven{Asked: wanted.Events}
-			if wanted.All {
-				done.Asked, done.Listed = []string{"evt_1"}, []string{"in_1:paid"}
+			if wanted.After != "" {
+				done.Asked, done.Listed = []string{"evt_3"}, []string{"in_1:paid"}
+			} else if wanted.All {
+				done.Asked, done.Next = []string{"evt_1"}, "second"
 			} else if slices.Contains(wanted.Events, "evt_2") {
 				done.Asked, done.Unknown = nil, wanted.Events
 			}
@@ -117,14 +123,16 @@ func TestFailedEventsAndTheirRedrive(t *testing.T) {
 		{"failed", "no customer: its charge has none"},
 		{"failed -o json", `"reason": "unattributed"`},
 		{"redrive evt_1", "1 of 1 events are being fetched"},
-		{"redrive --all", "1 of 2 events are being fetched"},
+		{"failed", "evt_2"},
+		{"redrive --all", "2 of 3 events are being fetched"},
 		{"redrive evt_1 -o yaml", "asked:\n- evt_1\n"},
 	} {
 		if out, _, err := run(t, acme, strings.Fields(tc.args)...); err != nil || !strings.Contains(out, tc.want) {
 			t.Errorf("%s: %v\n%s", tc.args, err, out)
 		}
 	}
-	if (*asked)[0] != "/api/v1/workspaces/ns/acme/failed" || (*asked)[2] != "/api/v1/workspaces/ns/acme/failed/redrive" {
+	if (*asked)[0] != "/api/v1/workspaces/ns/acme/failed" || (*asked)[1] != "/api/v1/workspaces/ns/acme/failed?after=second" ||
+		(*asked)[4] != "/api/v1/workspaces/ns/acme/failed/redrive" {
 		t.Errorf("asked %v", *asked)
 	}
 }

@@ -174,7 +174,7 @@ func TestUnattributedIsListed(t *testing.T) {
 		Dispute: &signal.Dispute{ID: "dp_1", Charge: "ch_1"}}
 	good := subscribed("cus_1", "evt_2", 40)
 	g.Expect(b.deliver(message(dispute), message(good), message(dispute))).To(HaveEach(acked()))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(Equal([]store.FailedEvent{{EventID: "evt_1", EventType: "dispute.created",
+	g.Expect(b.failed(workspace)).To(Equal([]store.FailedEvent{{EventID: "evt_1", EventType: "dispute.created",
 		Connection: "uid-1", Account: "acct_1", Livemode: true, Reason: store.FailureUnattributed, Attempts: 1,
 		Created: time.Unix(at(1), 0).UTC(), FailedAt: start}}))
 	g.Expect(b.counted(t, unattributed)).To(Equal(2))
@@ -182,7 +182,7 @@ func TestUnattributedIsListed(t *testing.T) {
 	// Looked up later, the same event counts and leaves the list.
 	dispute.Customer = "cus_1"
 	g.Expect(b.deliver(message(dispute))).To(HaveEach(acked()))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty())
+	g.Expect(b.failed(workspace)).To(BeEmpty())
 	b.expectStored(t, "cus_1", []signal.Signal{good, dispute}, "with the dispute")
 }
 

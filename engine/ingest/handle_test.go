@@ -39,7 +39,7 @@ func TestBadMessagesAreIsolated(t *testing.T) {
 	g.Expect(b.store.Counts(b.ctx, workspace)).To(And(HaveField("Customers", 9), HaveField("Signals", 41)))
 	g.Expect(b.counted(t, scored)).To(Equal(41))
 	g.Expect(b.counted(t, retried)).To(Equal(4))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty(), "they still have tries left")
+	g.Expect(b.failed(workspace)).To(BeEmpty(), "they still have tries left")
 }
 
 // panicky is a model that breaks on one workspace.
@@ -69,18 +69,18 @@ func TestRetrySchedule(t *testing.T) {
 	m := bad("evt_1")
 	for attempt, pause := range []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 12 * time.Hour} {
 		g.Expect(b.deliverAttempt(attempt+1, m)).To(Equal([]*answer{retryIn(pause)}))
-		g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty())
+		g.Expect(b.failed(workspace)).To(BeEmpty())
 		b.clock.Step(pause)
 	}
 	g.Expect(b.deliverAttempt(6, m)).To(Equal([]*answer{{what: "drop"}}))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(Equal([]store.FailedEvent{{EventID: "evt_1", Connection: "uid-1",
+	g.Expect(b.failed(workspace)).To(Equal([]store.FailedEvent{{EventID: "evt_1", Connection: "uid-1",
 		Account: "acct_1", Livemode: true, Reason: store.FailureProcessing, Attempts: 6,
 		Created: time.Unix(at(1), 0).UTC(), FailedAt: start.Add(retry.Whole)}}))
 	g.Expect(b.counted(t, gaveUp)).To(Equal(1))
 
 	// A re-drive that works takes it off the list.
 	g.Expect(b.deliver(message(failed("cus_1", "evt_1", "in_1", 1, 1)))).To(HaveEach(acked()))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty())
+	g.Expect(b.failed(workspace)).To(BeEmpty())
 }
 
 func TestNextRetry(t *testing.T) {

@@ -195,3 +195,9 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
+
+// failed lists a workspace's failed events, or those of them that are given.
+func (b *bench) failed(workspace string, only ...string) ([]store.FailedEvent, error) {
+	page, err := b.store.Failed(b.ctx, workspace, store.FailedQuery{Events: only})
+	return page.Events, err
+}

@@ -28,7 +28,7 @@ func TestAnEventThatCannotBeReadIsListedUntilItCan(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t)
 	g.Expect(b.deliver(unread("evt_1"), unread("evt_1"))).To(HaveEach(acked()))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(ConsistOf(And(
+	g.Expect(b.failed(workspace)).To(ConsistOf(And(
 		HaveField("EventID", "evt_1"), HaveField("Reason", string(bus.FailureUndecodable)), HaveField("Connection", "uid-1"))))
 	g.Expect(b.counted(t, gaveUp)).To(Equal(2))
 
@@ -36,13 +36,13 @@ func TestAnEventThatCannotBeReadIsListedUntilItCan(t *testing.T) {
 	gone := again(unread("evt_1"), b.clock.Now())
 	gone.Failure = bus.FailureGone
 	g.Expect(b.deliver(gone)).To(HaveEach(acked()))
-	g.Expect(b.store.Failed(b.ctx, workspace, "evt_1")).To(ConsistOf(HaveField("Reason", string(bus.FailureGone))))
-	g.Expect(b.store.Failed(b.ctx, workspace, "evt_2")).To(BeEmpty())
-	g.Expect(b.store.Failed(b.ctx, "rival/prod", "evt_1")).To(BeEmpty())
+	g.Expect(b.failed(workspace, "evt_1")).To(ConsistOf(HaveField("Reason", string(bus.FailureGone))))
+	g.Expect(b.failed(workspace, "evt_2")).To(BeEmpty())
+	g.Expect(b.failed("rival/prod", "evt_1")).To(BeEmpty())
 
 	read := again(message(failed("cus_1", "evt_1", "in_1", 1, 1)), b.clock.Now())
 	g.Expect(b.deliver(read, read)).To(HaveEach(acked()), "two re-drives at once")
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty())
+	g.Expect(b.failed(workspace)).To(BeEmpty())
 	g.Expect(b.shown(t, "cus_1").Signals).To(HaveLen(1))
 	g.Expect(b.counted(t, scored)).To(Equal(1))
 }
@@ -55,7 +55,7 @@ func TestARedriveOfAnEventThatCameAfterAll(t *testing.T) {
 	b.deliver(event)
 	b.deliver(unread("evt_1"))
 	b.deliver(again(event, b.clock.Now()))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty())
+	g.Expect(b.failed(workspace)).To(BeEmpty())
 	g.Expect(b.shown(t, "cus_1").Signals).To(HaveLen(1))
 }
 
@@ -66,7 +66,7 @@ func TestARedriveWithoutSignalsEndsTheListing(t *testing.T) {
 	nothing := again(unread("evt_1"), b.clock.Now())
 	nothing.Failure = ""
 	g.Expect(b.deliver(nothing)).To(HaveEach(acked()))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty())
+	g.Expect(b.failed(workspace)).To(BeEmpty())
 }
 
 func TestAnUnattributedDisputeIsRedrivenOnceItHasACustomer(t *testing.T) {
@@ -76,10 +76,10 @@ func TestAnUnattributedDisputeIsRedrivenOnceItHasACustomer(t *testing.T) {
 		Provenance: signal.FromEvent, Dispute: &signal.Dispute{ID: "dp_1", Charge: "ch_1"}})
 	b.deliver(dispute)
 	b.deliver(again(dispute, b.clock.Now()))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(HaveLen(1), "its charge still has no customer")
+	g.Expect(b.failed(workspace)).To(HaveLen(1), "its charge still has no customer")
 	dispute.Signals[0].Customer = "cus_1"
 	b.deliver(again(dispute, b.clock.Now()))
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty())
+	g.Expect(b.failed(workspace)).To(BeEmpty())
 	g.Expect(b.shown(t, "cus_1").Signals).To(HaveLen(1))
 }
 
@@ -94,5 +94,5 @@ func TestARedriveOfAnErasedAccountLeavesNothing(t *testing.T) {
 	_, err := b.store.Erase(b.ctx, workspace)
 	g.Expect(err).NotTo(HaveOccurred())
 	b.deliver(answer)
-	g.Expect(b.store.Failed(b.ctx, workspace)).To(BeEmpty())
+	g.Expect(b.failed(workspace)).To(BeEmpty())
 }

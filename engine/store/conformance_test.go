@@ -12,7 +12,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"detail": testDetail, "newest identity": testNewestIdentity, "last signal": testLastSignal,
 		"identities at rest": testAtRest, "erasure": testErasure, "erased key": testErasedKey, "rollback": testRollback,
 		"writers of one customer": testWriters, "erasing while writing": testEraseRace, "erasing waits": testEraseWaits, "due": testDue,
-		"failed": testFailed, "history": testHistory, "coming back": testReopen, "large batch": testLargeBatch,
+		"failed": testFailed, "pages of failed": testFailedPages, "history": testHistory, "coming back": testReopen, "large batch": testLargeBatch,
 		"account erasure": testEraseAccount, "account erasure waits": testEraseAccountWaits,
 		"account erasure and scheduler": testEraseAccountAndDue,
 		"matching":                      testMatching, "shared profiles": testSharedProfiles, "profiles at rest": testProfilesAtRest,

@@ -141,34 +141,6 @@ func (t *Tx) withFailed(ctx context.Context, refs []EventRef) (map[string]bool, 
 	return listed, nil
 }
 
-// Failed lists the workspace's failed events of both modes, newest first, 1000 at most; of given events only those.
-func (s *Store) Failed(ctx context.Context, workspace string, events ...string) ([]FailedEvent, error) {
-	out, only, args := []FailedEvent{}, "", []any{workspace}
-	if len(events) > 0 {
-		only = ` AND event_id IN (?` + strings.Repeat(`,?`, len(events)-1) + `)`
-		for _, event := range events {
-			args = append(args, event)
-		}
-	}
-	err := s.view(ctx, func(q querier) error {
-		return q.rows(ctx, `SELECT livemode, event_id, event_type, connection, account, reason, attempts, created, failed_at
-			FROM failed_events WHERE workspace = ?`+only+` ORDER BY failed_at DESC, event_id LIMIT 1000`, args,
-			func(rows *sql.Rows) error {
-				var e FailedEvent
-				var created, failedAt int64
-				err := rows.Scan(&e.Livemode, &e.EventID, &e.EventType, &e.Connection, &e.Account, &e.Reason, &e.Attempts,
-					&created, &failedAt)
-				e.Created, e.FailedAt = time.Unix(created, 0).UTC(), fromMilli(failedAt)
-				out = append(out, e)
-				return err
-			})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list failed events: %w", err)
-	}
-	return out, nil
-}
-
 // fromMilli is the time of unix milliseconds, in UTC; 0 is the zero time.
 func fromMilli(ms int64) time.Time {
 	if ms == 0 {

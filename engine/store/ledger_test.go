@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -136,13 +137,45 @@ func testFailed(t *testing.T, f *fixture) {
 		f.update(t, func(tx *store.Tx) error { return tx.RecordFailed(f.ctx, "acme/prod", events) })
 	}
 	put(first, second)
-	g.Expect(f.Failed(f.ctx, "acme/prod")).To(Equal([]store.FailedEvent{second, first}))
+	g.Expect(f.Failed(f.ctx, "acme/prod", store.FailedQuery{})).To(HaveField("Events", Equal([]store.FailedEvent{second, first})))
 	put(again)
-	g.Expect(f.Failed(f.ctx, "acme/prod")).To(Equal([]store.FailedEvent{again, second}))
+	g.Expect(f.Failed(f.ctx, "acme/prod", store.FailedQuery{})).To(HaveField("Events", Equal([]store.FailedEvent{again, second})))
 	f.update(t, func(tx *store.Tx) error {
 		return tx.ClearFailed(f.ctx, []store.EventRef{{Scope: acme, EventID: "evt_1"}, {Scope: acme, EventID: "evt_9"}})
 	})
-	g.Expect(f.Failed(f.ctx, "acme/prod")).To(Equal([]store.FailedEvent{second}))
+	g.Expect(f.Failed(f.ctx, "acme/prod", store.FailedQuery{})).To(HaveField("Events", Equal([]store.FailedEvent{second})))
+}
+
+// testFailedPages walks through more than a page, among them some of the same instant and of both modes.
+func testFailedPages(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	var all []store.FailedEvent
+	for i := range 1005 {
+		all = append(all, store.FailedEvent{EventID: fmt.Sprintf("evt_%04d", i/2), Livemode: i%2 == 0, FailedAt: start.Add(time.Duration(i/10) * time.Second)})
+	}
+	f.update(t, func(tx *store.Tx) error { return tx.RecordFailed(f.ctx, "acme/prod", all) })
+	for _, limit := range []int{0, 3, 2000} {
+		var listed []string
+		for q := (store.FailedQuery{Limit: limit}); ; {
+			page, err := f.Failed(f.ctx, "acme/prod", q)
+			g.Expect(err).NotTo(HaveOccurred())
+			for _, e := range page.Events {
+				listed = append(listed, fmt.Sprint(e.EventID, e.Livemode))
+				g.Expect(e.FailedAt.After(page.Events[0].FailedAt)).To(BeFalse(), "the newest first")
+			}
+			if q.After = page.Next; q.After == "" {
+				break
+			}
+		}
+		slices.Sort(listed)
+		g.Expect(listed).To(HaveLen(1005))
+		g.Expect(slices.Compact(listed)).To(HaveLen(1005), "each once")
+	}
+	page, err := f.Failed(f.ctx, "acme/prod", store.FailedQuery{Events: []string{"evt_0000", "evt_none"}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(page.Events).To(HaveLen(2))
+	_, err = f.Failed(f.ctx, "acme/prod", store.FailedQuery{After: "bm9uZQ"})
+	g.Expect(err).To(MatchError(store.ErrCursor))
 }
 
 func testLargeBatch(t *testing.T, f *fixture) {

@@ -114,18 +114,37 @@ func (c *Client) Counts(ctx context.Context, workspace string) (Counts, error) {
 	return counts, err
 }
 
-// Failed returns a workspace's failed events, 1000 at most.
+// Failed returns all of a workspace's failed events, page after page.
 func (c *Client) Failed(ctx context.Context, workspace string) (Failed, error) {
-	var failed Failed
-	err := c.get(ctx, workspace, "failed", nil, &failed)
-	return failed, err
+	all := Failed{Events: []FailedEvent{}}
+	for values := (url.Values{}); ; {
+		var page Failed
+		if err := c.get(ctx, workspace, "failed", values, &page); err != nil {
+			return Failed{}, err
+		}
+		page.Events = append(all.Events, page.Events...)
+		if all = page; all.Next == "" {
+			return all, nil
+		}
+		values.Set("after", all.Next)
+	}
 }
 
-// Redrive has failed events taken once more.
+// Redrive has failed events taken once more; all of them are, page after page.
 func (c *Client) Redrive(ctx context.Context, workspace string, r Redrive) (Redriven, error) {
-	var done Redriven
-	err := c.post(ctx, workspace, "failed/redrive", r, &done)
-	return done, err
+	all := Redriven{Asked: []string{}}
+	for {
+		var done Redriven
+		if err := c.post(ctx, workspace, "failed/redrive", r, &done); err != nil {
+			return Redriven{}, err
+		}
+		all.Asked = append(all.Asked, done.Asked...)
+		all.Listed = append(all.Listed, done.Listed...)
+		all.Unknown = append(all.Unknown, done.Unknown...)
+		if r.After = done.Next; r.After == "" {
+			return all, nil
+		}
+	}
 }
 
 // Model returns a workspace's model card.

@@ -102,11 +102,13 @@ type Counts struct {
 	Signals   int    `json:"signals"`
 }
 
-// Failed lists events that never became a score, the newest first.
+// Failed is one page of the events that never became a score, the newest first.
 type Failed struct {
-	Workspace string        `json:"workspace"`
-	AsOf      time.Time     `json:"as_of"`
-	Events    []FailedEvent `json:"events"`
+	Workspace string    `json:"workspace"`
+	AsOf      time.Time `json:"as_of"`
+	// Next is the after of the next page; empty on the last one.
+	Next   string        `json:"next,omitempty"`
+	Events []FailedEvent `json:"events"`
 }
 
 // FailedEvent is an event that never became a score.
@@ -126,7 +128,9 @@ type FailedEvent struct {
 // Redrive asks for failed events to be fetched from Stripe and taken once more: those named, or all.
 type Redrive struct {
 	Events []string `json:"events,omitempty"`
-	All    bool     `json:"all,omitempty"`
+	// All are driven again a page at a time: After is the Next of the answer before, empty for the newest.
+	All   bool   `json:"all,omitempty"`
+	After string `json:"after,omitempty"`
 }
 
 // Redriven says what came of a Redrive.
@@ -137,6 +141,8 @@ type Redriven struct {
 	Unknown []string `json:"unknown,omitempty"`
 	// Listed came from a list and not as an event: only a Backfill can read them again.
 	Listed []string `json:"listed,omitempty"`
+	// Next is where the next page of all begins; empty after the last one.
+	Next string `json:"next,omitempty"`
 }
 
 // Problem is the body of every refused API request.

@@ -45,9 +45,9 @@ func (s *stack) compare(history []event) {
 	}))
 	failed := 0
 	for workspace := range customers {
-		listed, err := scores.Failed(s.t.Context(), workspace)
+		listed, err := scores.Failed(s.t.Context(), workspace, store.FailedQuery{})
 		s.must(err)
-		failed += len(listed)
+		failed += len(listed.Events)
 	}
 	s.t.Logf("compared %d customers with %d signals", len(want), signals[workspaceOf(0)]+signals[workspaceOf(1)]+signals[workspaceOf(2)])
 	if failed > 0 {
