@@ -47,7 +47,7 @@ func (d dunning) held(t int64) float64 { return halved(t-d.last-dunningHold, dun
 //
 // The published rule names the newest failure of all as the window's end. Wherever that one qualifies this is the same;
 // where it stands alone, the pair before it still counts, so that a further failure never ends the tier and paying one
-// of several invoices never begins it.
+// of several invoices never begins it (docs/adr/0012).
 func (s *State) criticalUntil(d dunning) int64 {
 	if d.failures == 0 {
 		return 0
