@@ -109,11 +109,15 @@ func splitCursor(after string) (shown int, cursor string, err error) {
 }
 
 func rowOf(row store.CustomerRow) report.Row {
-	return report.Row{
+	out := report.Row{
 		Customer: row.Customer, Name: row.Name, Score: row.Score, Tier: row.Tier, P30: row.P30, MRRMinor: row.MRR,
 		Currency: row.Currency, Interval: string(row.Interval), Reason: row.TopReason, ReasonTerm: row.TopTerm, LastSignal: row.LastSignalKind, LastSignalAt: row.LastSignalAt,
 		EvaluatedAt: row.EvaluatedAt, NextChangeAt: row.NextChangeAt, ModelVersion: row.ModelVersion, FreshnessMs: row.FreshnessMs,
 	}
+	if m := row.Profile; m.ProfileID != "" {
+		out.Profile = &report.RowProfile{ID: m.ProfileID, Confidence: m.Confidence, Evidence: string(m.Evidence)}
+	}
+	return out
 }
 
 func (d *Dashboard) detail(r *http.Request, workspace, customer string) (report.Detail, error) {

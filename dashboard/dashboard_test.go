@@ -155,6 +155,7 @@ func scored(id, name, tier string, score int) store.CustomerDetail {
 		CustomerRow: store.CustomerRow{
 			Customer: id, Name: name, Tier: tier, Score: score, P30: .5, MRR: 9900, Currency: "eur", TopReason: "2 failed payments",
 			LastSignalKind: "invoice.payment_failed", LastSignalAt: now.Add(-time.Minute), NextChangeAt: now.Add(time.Hour), ModelVersion: "prior-1",
+			Profile: matching.Match{ProfileID: "p-" + id, Confidence: 100, Evidence: matching.ByEmail},
 		},
 		Terms: []scoring.Term{
 			{Name: "baseline", Label: "Usual risk", LogOdds: -2.9, Points: -41.8, Basis: "data"},
@@ -310,9 +311,16 @@ func TestTheAPI(t *testing.T) {
 	if len(page.Rows) != 1 || page.Rows[0].Customer != "cus_1" || page.Rows[0].Rank != 1 || page.Total != 2 || page.Workspace != "ns/acme" {
 		t.Errorf("%+v", page)
 	}
+	profile := report.RowProfile{ID: "p-cus_1", Confidence: 100, Evidence: "email"}
+	if shown := page.Rows[0].Profile; shown == nil || *shown != profile {
+		t.Errorf("profile %+v", shown)
+	}
 	var detail report.Detail
 	if err := json.Unmarshal([]byte(text(t, d.do("GET", "/api/v1/workspaces/ns/acme/customers/cus_1", nil))), &detail); err != nil {
 		t.Fatal(err)
+	}
+	if detail.Profile == nil || *detail.Profile != profile {
+		t.Errorf("profile %+v", detail.Profile)
 	}
 	if len(detail.Facts) != 1 || len(detail.WhatIfs) != 1 || detail.LastChange == nil || detail.LastChange.After.Score != 95 {
 		t.Errorf("%+v", detail.Explanation)

@@ -16,7 +16,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"account erasure": testEraseAccount, "account erasure waits": testEraseAccountWaits,
 		"account erasure and scheduler": testEraseAccountAndDue,
 		"matching":                      testMatching, "shared profiles": testSharedProfiles, "profiles at rest": testProfilesAtRest,
-		"rematches": testRematches, "models": testModels, "many models": testManyModels, "model erasure": testModelErasure, "model runs": testModelRuns,
+		"profile of rows": testProfileOfRows, "rematches": testRematches, "models": testModels, "many models": testManyModels, "model erasure": testModelErasure, "model runs": testModelRuns,
 		"made due": testMakeDue, "histories": testHistories, "model and batch": testModelAndBatch, "changes": testChanges, "bounded count": testBoundedCount, "trend": testTrend, "score history": testScoreHistory,
 		"audit": testAudit, "inventory": testInventory,
 		"filters": testFilters, "least by currency": testLeastByCurrency, "search at rest": testSearchAtRest, "search of older rows": testSearchOfOlderRows,

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/kustiq/kustiq/engine/matching"
+	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
 )
@@ -179,6 +180,33 @@ func testProfilesAtRest(t *testing.T, f *fixture) {
 	g.Expect(contains(f.dump(t), "profile-7")).To(BeFalse())
 	g.Expect(f.MatchCounts(f.ctx, acmeAccount)).To(Equal(store.MatchCounts{}))
 	g.Expect(f.ImportProfiles(f.ctx, "acme/prod", same)).To(Equal(store.ImportCounts{Added: 1, Profiles: 1}))
+}
+
+// testProfileOfRows: who is at risk is listed with the profile, as long as the match is certain and the profile there.
+func testProfileOfRows(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	f.review(t)
+	for id, email := range map[string]string{"cus_b": "bob@gmail.com", "cus_t": "team@lovelace.example"} {
+		f.enrol(t, customer(acme, id), atRisk(scoring.Critical, 95, 0), "", "", email)
+	}
+	f.rematch(t, store.AccountRef{Scope: acme}, 90)
+	shown := func() map[string]matching.Match {
+		page, err := f.AtRisk(f.ctx, "acme/prod", store.AtRiskQuery{})
+		g.Expect(err).NotTo(HaveOccurred())
+		all := map[string]matching.Match{}
+		for _, row := range page.Rows {
+			d, err := f.Customer(f.ctx, "acme/prod", row.Customer)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(d.Profile).To(Equal(row.Profile))
+			all[row.Customer] = row.Profile
+		}
+		return all
+	}
+	g.Expect(shown()).To(Equal(map[string]matching.Match{
+		"cus_b": {ProfileID: "bob", Confidence: 100, Evidence: matching.ByEmail}, "cus_t": {},
+	}), "what is in review is no profile yet")
+	g.Expect(f.DeleteProfiles(f.ctx, "acme/prod")).To(Equal(3))
+	g.Expect(shown()).To(Equal(map[string]matching.Match{"cus_b": {}, "cus_t": {}}))
 }
 
 func testRematches(t *testing.T, f *fixture) {

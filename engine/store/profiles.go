@@ -39,9 +39,7 @@ func (s *Store) Profiles(ctx context.Context, workspace, after string, limit int
 		if err != nil || key == nil {
 			return err
 		}
-		if err := db.row(ctx, `SELECT profiles FROM workspaces WHERE workspace = ?`, workspace).Scan(&page.Total); err != nil {
-			return err
-		}
+		page.Total = w.profiles
 		return db.rows(ctx, `SELECT profile_id, identity FROM profiles WHERE workspace = ? AND profile_id > ?
 			ORDER BY profile_id LIMIT ?`, []any{workspace, from, limit + 1}, func(rows *sql.Rows) error {
 			if len(page.Profiles) == limit {

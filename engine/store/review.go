@@ -59,10 +59,8 @@ func (s *Store) Matches(ctx context.Context, workspace string, q MatchQuery) (Ma
 		if err != nil || !ok {
 			return err
 		}
-		page.Livemode = w.scope.Livemode
-		var profiles int64
-		if err := db.row(ctx, `SELECT profiles FROM workspaces WHERE workspace = ?`, workspace).Scan(&profiles); err != nil || profiles == 0 {
-			return err
+		if page.Livemode = w.scope.Livemode; w.profiles == 0 {
+			return nil
 		}
 		err = db.row(ctx, `SELECT COUNT(*) FROM matches WHERE workspace = ? AND livemode = ? AND state = 'review'`,
 			workspace, bit(w.scope.Livemode)).Scan(&page.Review)

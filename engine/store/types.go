@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/kustiq/kustiq/engine/matching"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 )
@@ -104,6 +105,8 @@ type CustomerRow struct {
 	ModelVersion string    `json:"model_version"`
 	// FreshnessMs is the time from the receipt of the last live event to its score, in milliseconds; 0 when none came live.
 	FreshnessMs int64 `json:"freshness_ms"`
+	// Profile is the one that the customer is; zero where no match is certain enough to feed a score.
+	Profile matching.Match `json:"-"`
 }
 
 // CustomerDetail is a customer with everything that explains the score.

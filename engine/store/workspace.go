@@ -103,12 +103,15 @@ func (t *Tx) ensureWorkspaces(ctx context.Context, names []string, live map[stri
 type workspaceRow struct {
 	scope Scope
 	key   []byte
+	// profiles is how many it has. Without any, what its customers were matched to is gone.
+	profiles int64
 }
 
 // readScope resolves a mode; ok is false for a workspace that never received anything.
 func readScope(ctx context.Context, q querier, workspace string, mode Mode) (w workspaceRow, ok bool, err error) {
 	var hasLive int
-	err = q.row(ctx, `SELECT data_key, has_live FROM workspaces WHERE workspace = ?`, workspace).Scan(&w.key, &hasLive)
+	err = q.row(ctx, `SELECT data_key, has_live, profiles FROM workspaces WHERE workspace = ?`, workspace).
+		Scan(&w.key, &hasLive, &w.profiles)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return w, false, nil

@@ -49,6 +49,16 @@ type Row struct {
 	ModelVersion string    `json:"model_version,omitempty"`
 	// FreshnessMs is the time from receiving the newest signal to storing the score it led to.
 	FreshnessMs int64 `json:"freshness_ms,omitempty"`
+	// Profile is the merchant's own customer that this one is; missing where no match is certain enough.
+	Profile *RowProfile `json:"profile,omitempty"`
+}
+
+// RowProfile is a profile that a customer is matched to.
+type RowProfile struct {
+	ID         string `json:"id"`
+	Confidence int    `json:"confidence"`
+	// Evidence is decision, metadata or email.
+	Evidence string `json:"evidence"`
 }
 
 // Detail explains one customer's score.
