@@ -26,21 +26,19 @@ func (d *Dashboard) apiDeliveries(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	query := r.URL.Query()
-	q := store.DeliveryQuery{Limit: pageSize, Status: store.DeliveryStatus(query.Get("status")), Customer: query.Get("customer")}
-	if text := query.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxLimit {
-			refuse(w, http.StatusBadRequest, "bad_limit", "limit must be between 1 and "+strconv.Itoa(maxLimit))
-			return
-		}
-		q.Limit = n
+	q := store.DeliveryQuery{Status: store.DeliveryStatus(query.Get("status")), Customer: query.Get("customer")}
+	var err error
+	if q.Mode, err = modeOf(query); err == nil {
+		q.Limit, err = limitOf(query)
+	}
+	if d.refused(w, err) {
+		return
 	}
 	if q.Status != "" && !slices.Contains(deliveryStatuses, q.Status) {
 		refuse(w, http.StatusBadRequest, "bad_status", "status must be pending, delivered or given_up")
 		return
 	}
 	if text := query.Get("after"); text != "" {
-		var err error
 		if q.Before, err = strconv.ParseInt(text, 10, 64); err != nil || q.Before < 1 {
 			refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer to the same query")
 			return

@@ -23,7 +23,7 @@ type Matching interface {
 // MatchReview fails with store.ErrNotFound, store.ErrNoProfile, store.ErrOtherCandidate and store.ErrCursor.
 type MatchReview interface {
 	Matches(ctx context.Context, workspace string, q store.MatchQuery) (store.MatchPage, error)
-	CurrentMatch(ctx context.Context, workspace, customer string) (store.CustomerMatch, error)
+	CurrentMatch(ctx context.Context, workspace string, mode store.Mode, customer string) (store.CustomerMatch, error)
 	DecideMatch(ctx context.Context, workspace string, r store.Ruling) (from, to store.CustomerMatch, err error)
 	AskRematch(ctx context.Context, workspace string) error
 }
@@ -44,7 +44,10 @@ func (d *Dashboard) apiMatches(w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
 	q := store.MatchQuery{After: values.Get("after"), State: matching.State(values.Get("state"))}
 	var err error
-	if q.Limit, err = limitOf(values); err == nil && q.State != "" && !slices.Contains(matchStates, string(q.State)) {
+	if q.Mode, err = modeOf(values); err == nil {
+		q.Limit, err = limitOf(values)
+	}
+	if err == nil && q.State != "" && !slices.Contains(matchStates, string(q.State)) {
 		err = badParameter{"state", "one of " + strings.Join(matchStates, ", ")}
 	}
 	if d.refused(w, err) {
@@ -105,6 +108,10 @@ func (d *Dashboard) apiDecide(w http.ResponseWriter, r *http.Request) {
 	ruling := store.Ruling{
 		Customer: r.PathValue("customer"), Verdict: matching.Verdict(asked.Decision), ProfileID: asked.Profile, By: callerOf(r).user.Name,
 	}
+	var err error
+	if ruling.Mode, err = modeOf(r.URL.Query()); d.refused(w, err) {
+		return
+	}
 	switch ruling.Verdict {
 	case matching.Approve, matching.Reject, matching.Reassign:
 	case withdraw:
@@ -134,7 +141,7 @@ func (d *Dashboard) apiDecide(w http.ResponseWriter, r *http.Request) {
 
 // decideMatch enters the decision in the audit log, with the match that it is on and the profile that it leads to.
 func (d *Dashboard) decideMatch(r *http.Request, workspace, decision string, ruling store.Ruling) (from, to store.CustomerMatch, err error) {
-	now, err := d.Matching.CurrentMatch(r.Context(), workspace, ruling.Customer)
+	now, err := d.Matching.CurrentMatch(r.Context(), workspace, ruling.Mode, ruling.Customer)
 	if err != nil {
 		return now, now, err
 	}

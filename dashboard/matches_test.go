@@ -135,6 +135,13 @@ func TestMatchesAreListedAndDecidedOn(t *testing.T) {
 	if done.To.State != "unmatched" || done.To.Evidence != "decision" {
 		t.Errorf("%+v", done)
 	}
+	d.send("GET", "/matches?mode=test", "", "", 200, &page)
+	if page.Livemode || len(page.Matches) != 0 {
+		t.Errorf("test data: %+v", page)
+	}
+	d.refused("GET", "/matches?mode=both", "", "", 400, "bad_mode")
+	d.refused("POST", "/matches/cus_1?mode=test", "", `{"decision":"approve"}`, 404, "match_not_found")
+	d.refused("POST", "/matches/cus_1?mode=both", "", `{"decision":"approve"}`, 400, "bad_mode")
 	d.send("POST", "/rematch", "", "", 202, nil)
 
 	var log report.Audit

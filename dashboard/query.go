@@ -38,6 +38,9 @@ func atRiskQuery(values url.Values) (store.AtRiskQuery, error) {
 	if q.Limit, err = limitOf(values); err != nil {
 		return q, err
 	}
+	if q.Mode, err = modeOf(values); err != nil {
+		return q, err
+	}
 	for _, choice := range []struct {
 		name string
 		of   []string
@@ -82,6 +85,15 @@ func leastMRR(values url.Values, q *store.AtRiskQuery) error {
 func amountOf(text string) (amount float64, ok bool) {
 	amount, err := strconv.ParseFloat(text, 64)
 	return amount, err == nil && amount >= 0 && amount <= 1e15
+}
+
+// modeOf reads whether live or test data is asked for: without it, live data once there is any.
+func modeOf(values url.Values) (store.Mode, error) {
+	mode := store.Mode(values.Get("mode"))
+	if mode != store.ModeAuto && mode != store.ModeLive && mode != store.ModeTest {
+		return mode, badParameter{"mode", "live or test"}
+	}
+	return mode, nil
 }
 
 // limitOf reads how many rows a page is to have.

@@ -11,10 +11,10 @@ import (
 func TestAtRiskFilters(t *testing.T) {
 	got, err := atRiskQuery(url.Values{
 		"limit": {"7"}, "after": {"x"}, "tier": {"Leaving"}, "interval": {"year"}, "reason": {"open_dunning"},
-		"min_mrr_minor": {"5000"}, "q": {" nord "},
+		"min_mrr_minor": {"5000"}, "mode": {"test"}, "q": {" nord "},
 	})
 	want := store.AtRiskQuery{
-		Limit: 7, After: "x", Tier: "Leaving", Interval: store.Yearly, Reason: "open_dunning", MinMRR: 5000, Search: "nord",
+		Limit: 7, After: "x", Tier: "Leaving", Interval: store.Yearly, Reason: "open_dunning", MinMRR: 5000, Mode: store.ModeTest, Search: "nord",
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %v", got, err)

@@ -37,6 +37,7 @@ func (p *plugin) atRiskCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			query.Mode = s.mode()
 			pages := make([]report.AtRisk, 0, len(workspaces))
 			for _, w := range workspaces {
 				api, err := p.api(w)
@@ -57,6 +58,7 @@ func (p *plugin) atRiskCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&s.workspace, "workspace", "w", "", "name of the Workspace (default: all of the namespace)")
 	cmd.Flags().BoolVarP(&s.all, "all-namespaces", "A", false, "Workspaces of all namespaces")
+	cmd.Flags().BoolVar(&s.test, "test", false, testUsage)
 	cmd.Flags().IntVar(&query.Limit, "limit", 20, "customers to list for each Workspace, 1 to 200")
 	cmd.Flags().StringVar(&query.Tier, "tier", "", "only Critical, Leaving or Normal")
 	cmd.Flags().StringVar(&query.Interval, "interval", "", "only customers who pay by the month, year or other")

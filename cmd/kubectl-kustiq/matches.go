@@ -36,6 +36,7 @@ score; what you decide stands over rematches and new addresses, until you decide
 			if err != nil {
 				return err
 			}
+			query.Mode = s.mode()
 			page, err := api.Matches(cmd.Context(), workspace, query)
 			for next := page.Next; err == nil && all && next != ""; {
 				var more report.Matches
@@ -53,6 +54,7 @@ score; what you decide stands over rematches and new addresses, until you decide
 		},
 	}
 	cmd.PersistentFlags().StringVarP(&s.workspace, "workspace", "w", "", "name of the Workspace (default: the only one of the namespace)")
+	cmd.PersistentFlags().BoolVar(&s.test, "test", false, testUsage)
 	cmd.Flags().StringVar(&query.State, "state", "review", "review, matched or unmatched")
 	cmd.Flags().IntVar(&query.Limit, "limit", 50, "matches to list, 1 to 200")
 	cmd.Flags().Bool("all", false, "all pages")
@@ -89,7 +91,7 @@ func (p *plugin) decideCommand(s *scope, decision, short string) *cobra.Command 
 			}
 			var decided []report.Decided
 			for _, customer := range args {
-				done, err := api.Decide(cmd.Context(), workspace, customer, asked)
+				done, err := api.Decide(cmd.Context(), workspace, customer, s.mode(), asked)
 				if err != nil {
 					return fmt.Errorf("%s: %w", customer, err)
 				}

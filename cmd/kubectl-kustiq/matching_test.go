@@ -90,6 +90,8 @@ func TestMatchesAndProfiles(t *testing.T) {
 	for _, tc := range []struct{ args, input, want, asked string }{
 		{"matches", "", "cus_1     Nord  review  p-1      80 %        the domain alone", "GET matches?limit=50&state=review"},
 		{"matches", "", "2 matches in review in ns/acme", ""},
+		{"matches --test", "", "cus_1", "GET matches?limit=50&mode=test&state=review"},
+		{"matches approve cus_1 --test", "", "cus_1: review", `POST matches/cus_1?mode=test {"decision":"approve"}`},
 		{"matches -o wide", "", "team@nord.example  ada@nord.example  reject p-0, 1 minute ago by ada", ""},
 		{"matches --state matched --limit 7 --all -o json", "", `"customer": "cus_2"`, "GET matches?limit=7&state=matched"},
 		{"matches approve cus_1 --profile p-1", "", "cus_1: review p-1 (80 %, the domain alone), now matched p-1 (100 %, a person's decision)",

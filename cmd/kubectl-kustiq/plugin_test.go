@@ -98,11 +98,12 @@ func typed(t *testing.T, input string, objects []client.Object, args ...string) 
 
 func TestAtRiskAsksTheWorkspacesDashboard(t *testing.T) {
 	url, asked := api(t)
-	out, _, err := run(t, []client.Object{workspaceAt("acme", url)}, "at-risk", "--limit", "5", "--tier", "Critical")
+	out, _, err := run(t, []client.Object{workspaceAt("acme", url)}, "at-risk", "--limit", "5", "--tier", "Critical", "--test")
 	if err != nil || !strings.Contains(out, "cus_1") || !strings.Contains(out, "€99.00") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if len(*asked) != 1 || !strings.HasPrefix((*asked)[0], "/api/v1/workspaces/ns/acme/at-risk?") || !strings.Contains((*asked)[0], "limit=5") || !strings.Contains((*asked)[0], "tier=Critical") {
+	if len(*asked) != 1 || !strings.HasPrefix((*asked)[0], "/api/v1/workspaces/ns/acme/at-risk?") || !strings.Contains((*asked)[0], "limit=5") || !strings.Contains((*asked)[0], "tier=Critical") ||
+		!strings.Contains((*asked)[0], "mode=test") {
 		t.Errorf("asked %v", *asked)
 	}
 	out, _, err = run(t, []client.Object{workspaceAt("acme", url)}, "at-risk", "-o", "json")

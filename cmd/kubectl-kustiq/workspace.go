@@ -22,6 +22,17 @@ const requestTimeout = 15 * time.Second
 type scope struct {
 	workspace string
 	all       bool
+	test      bool
+}
+
+const testUsage = "test data, where there is live data as well"
+
+// mode is what the dashboard calls the data that is asked for.
+func (s scope) mode() string {
+	if s.test {
+		return "test"
+	}
+	return ""
 }
 
 // workspaces returns the named Workspace, or those of the namespace or of all namespaces.

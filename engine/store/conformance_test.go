@@ -25,7 +25,7 @@ func conformance(t *testing.T, open func(t testing.TB) *fixture) {
 		"dossier": testDossier, "deliveries": testDeliveries, "delivery log": testDeliveryLog, "several deliverers": testDeliverers, "threshold": testThreshold,
 		"import": testImport, "bad imports": testBadImports, "dead import": testDeadImport, "erased import": testErasedImport,
 		"deleted profiles": testDeleteProfiles, "last profile deleted": testLastProfileDeleted, "review": testReview, "rejection": testRejection, "rejection leaves others": testRejectionLeavesOthers,
-		"refused decisions": testRefusedDecisions, "list of matches": testMatchList,
+		"refused decisions": testRefusedDecisions, "list of matches": testMatchList, "decisions on test data": testDecideOnTestData,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })
 	}

@@ -138,6 +138,18 @@ func testRefusedDecisions(t *testing.T, f *fixture) {
 	g.Expect(f.rows(t, "match_decisions")).To(BeZero())
 }
 
+// testDecideOnTestData: live data does not put what is in review among the test data out of reach.
+func testDecideOnTestData(t *testing.T, f *fixture) {
+	g := NewWithT(t)
+	f.review(t)
+	f.arrive(t, store.AccountRef{Scope: acmeTest, Account: "acct_1"}, 1, map[string]string{"cus_team": "a@lovelace.example"})
+	g.Expect(f.CurrentMatch(f.ctx, "acme/prod", store.ModeTest, "cus_team")).To(HaveField("State", matching.Review))
+	_, to, err := f.DecideMatch(f.ctx, "acme/prod", store.Ruling{Customer: "cus_team", Mode: store.ModeTest, Verdict: matching.Approve})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(to.State).To(Equal(matching.Matched))
+	g.Expect(f.CurrentMatch(f.ctx, "acme/prod", store.ModeAuto, "cus_team")).To(HaveField("State", matching.Review), "the live one was not decided on")
+}
+
 func testMatchList(t *testing.T, f *fixture) {
 	g := NewWithT(t)
 	g.Expect(f.Matches(f.ctx, "acme/prod", store.MatchQuery{})).To(Equal(store.MatchPage{Rows: []store.MatchRow{}}))

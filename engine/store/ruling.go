@@ -17,10 +17,10 @@ var (
 	ErrOtherCandidate = errors.New("the candidate is another one by now")
 )
 
-// CurrentMatch returns a customer's match, or ErrNotFound when nothing was matched of the customer yet.
-func (s *Store) CurrentMatch(ctx context.Context, workspace, customer string) (m CustomerMatch, err error) {
+// CurrentMatch returns a customer's match in a mode, or ErrNotFound when nothing was matched of the customer yet.
+func (s *Store) CurrentMatch(ctx context.Context, workspace string, mode Mode, customer string) (m CustomerMatch, err error) {
 	err = s.view(ctx, func(q querier) error {
-		w, ok, err := readScope(ctx, q, workspace, ModeAuto)
+		w, ok, err := readScope(ctx, q, workspace, mode)
 		if err == nil && !ok {
 			err = ErrNotFound
 		}
@@ -35,6 +35,8 @@ func (s *Store) CurrentMatch(ctx context.Context, workspace, customer string) (m
 // Ruling is what somebody decides of a customer's match.
 type Ruling struct {
 	Customer string
+	// Mode says whether the customer is one of the live or the test data; ModeAuto when empty.
+	Mode Mode
 	// Verdict; empty takes an earlier one back.
 	Verdict matching.Verdict
 	// ProfileID is the profile to be assigned. Of an approval or a rejection it is the candidate that was seen: another one
@@ -65,7 +67,7 @@ func (t *Tx) decideMatch(ctx context.Context, workspace string, r Ruling) (from,
 	if t.profiles[workspace] == 0 {
 		return from, to, ErrNotFound
 	}
-	w, _, err := readScope(ctx, t.querier(), workspace, ModeAuto)
+	w, _, err := readScope(ctx, t.querier(), workspace, r.Mode)
 	if err != nil {
 		return from, to, err
 	}

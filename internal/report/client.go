@@ -74,6 +74,8 @@ type AtRiskQuery struct {
 	// Interval is month, year or other; Reason the name of a term; MinMRRMinor in minor units a month.
 	Interval, Reason string
 	MinMRRMinor      float64
+	// Mode is live or test; empty for live data once there is any.
+	Mode string
 	// Search is an e-mail address, the beginning of an id (cus_…), or beginnings of the name's words.
 	Search string
 }
@@ -87,7 +89,7 @@ func (c *Client) AtRisk(ctx context.Context, workspace string, q AtRiskQuery) (A
 	if q.After != "" {
 		values.Set("after", q.After)
 	}
-	for name, value := range map[string]string{"tier": q.Tier, "interval": q.Interval, "reason": q.Reason, "q": q.Search} {
+	for name, value := range map[string]string{"tier": q.Tier, "interval": q.Interval, "reason": q.Reason, "mode": q.Mode, "q": q.Search} {
 		if value != "" {
 			values.Set(name, value)
 		}

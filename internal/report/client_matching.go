@@ -9,10 +9,11 @@ import (
 	"strconv"
 )
 
-// MatchQuery selects matches; zero values mean the server's defaults. State is review, matched or unmatched.
+// MatchQuery selects matches; zero values mean the server's defaults. State is review, matched or unmatched, Mode live or
+// test.
 type MatchQuery struct {
-	Limit        int
-	After, State string
+	Limit              int
+	After, State, Mode string
 }
 
 func paged(limit int, after string) url.Values {
@@ -33,14 +34,21 @@ func (c *Client) Matches(ctx context.Context, workspace string, q MatchQuery) (M
 	if q.State != "" {
 		values.Set("state", q.State)
 	}
+	if q.Mode != "" {
+		values.Set("mode", q.Mode)
+	}
 	err := c.get(ctx, workspace, "matches", values, &page)
 	return page, err
 }
 
-// Decide enters a decision on a customer's match. It fails with *APIError, status 404 or 409, when it cannot stand.
-func (c *Client) Decide(ctx context.Context, workspace, customer string, d Decide) (Decided, error) {
-	var done Decided
-	err := c.post(ctx, workspace, "matches/"+url.PathEscape(customer), d, &done)
+// Decide enters a decision on a customer's match, of live or test data; an empty mode is that of Matches. It fails with
+// *APIError, status 404 or 409, when it cannot stand.
+func (c *Client) Decide(ctx context.Context, workspace, customer, mode string, d Decide) (done Decided, err error) {
+	what := "matches/" + url.PathEscape(customer)
+	if mode != "" {
+		what += "?" + url.Values{"mode": {mode}}.Encode()
+	}
+	err = c.post(ctx, workspace, what, d, &done)
 	return done, err
 }
 
