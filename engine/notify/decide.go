@@ -30,7 +30,7 @@ const (
 	ByTime Origin = iota
 	// BySignal is a live signal.
 	BySignal
-	// ByHistory is a backfill. It announces nothing: what it finds out has happened before anybody listened.
+	// ByHistory is a backfill. It announces nothing itself: what it finds out has happened before anybody listened.
 	ByHistory
 	// BySettings is a changed threshold or model. It announces nothing either: nothing has happened to the customer.
 	BySettings
@@ -122,9 +122,9 @@ func (c Change) news(told Told) (types []string, next Told) {
 	switch {
 	case c.Origin == ByHistory:
 		told.QuietUntil = c.Now.Add(quietAfter).Unix()
-		return nil, told.standing(c.After)
+		return nil, told.silently(c.After)
 	case c.Origin == BySettings, c.Origin == ByTime && now < told.QuietUntil, c.After.Tier == scoring.Unscored:
-		return nil, told.standing(c.After)
+		return nil, told.silently(c.After)
 	}
 	next = told
 	if c.After.Segment || c.After.Tier == scoring.Churned {
@@ -153,6 +153,16 @@ func (c Change) news(told Told) (types []string, next Told) {
 		return types, next
 	}
 	return types, next.standing(c.After)
+}
+
+// silently is what is known after an evaluation that nobody is told of. It begins no risk that would have to be told later;
+// but an event that was sent stands until another ends it: who was told of a risk, or a churn, that is over hears so from
+// the next evaluation that tells.
+func (t Told) silently(e scoring.Evaluation) Told {
+	if t.Events > 0 && (t.AtRisk && !e.Segment || t.Churned && e.Tier != scoring.Churned) {
+		return t
+	}
+	return t.standing(e)
 }
 
 // recovered is whether a customer that has left the segment is told to have recovered: at once when a recovery signal
