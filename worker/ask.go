@@ -42,6 +42,8 @@ type caller struct {
 	budget     *budget
 	// lookUp goes ahead of what reads history.
 	lookUp bool
+	// left is how many pages are left of a path's list; nil when no list is read.
+	left func(path string) float64
 
 	mu     sync.Mutex
 	token  tokenstore.Record
@@ -110,7 +112,11 @@ func (c *caller) try(ctx context.Context, path string, request func(*stripeapi.A
 		s = seat{turns: c.w.requests, key: c.budget.key}
 	}
 	defer s.leave()
-	if err := c.budget.wait(ctx, path, c.lookUp, &s); err != nil {
+	of := claim{lookUp: c.lookUp}
+	if c.left != nil {
+		of.left = c.left(path)
+	}
+	if err := c.budget.wait(ctx, path, of, &s); err != nil {
 		return tokenstore.Record{}, err
 	}
 	client, token := c.current()

@@ -111,7 +111,7 @@ func (r *run) work(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.caller = c
+	r.caller, c.left = c, r.left
 	if err := r.open(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,30 +53,56 @@ type budget struct {
 	wake, urgent chan struct{}
 
 	mu      sync.Mutex
-	waiting []*waiter // look-ups first
+	waiting []*waiter // as they came
 	serving bool
 }
 
 // waiter is somebody who wants to ask. ready is closed when its instant, or its error, is known.
 type waiter struct {
 	demand
+	claim
+	ready chan struct{}
+	err   error
+}
+
+// claim is what lets somebody go ahead of others.
+type claim struct {
+	// lookUp goes ahead of all history.
 	lookUp bool
-	ready  chan struct{}
-	err    error
+	// left is how many pages are left of the list that is read.
+	left float64
+}
+
+// inOrder puts look-ups first, and of history the list first of which the most is left: the places of a frame are too few for
+// all lists, and a reading lasts as long as its longest. Those who want the same stay as they came.
+func inOrder(waiting []*waiter) {
+	left := map[string]float64{}
+	for _, w := range waiting {
+		left[w.path] = max(left[w.path], w.left)
+	}
+	slices.SortStableFunc(waiting, func(a, b *waiter) int {
+		switch {
+		case a.lookUp && !b.lookUp:
+			return -1
+		case b.lookUp && !a.lookUp:
+			return 1
+		}
+		return cmp.Compare(left[b.path], left[a.path])
+	})
 }
 
 // seatPatience is how long somebody keeps a seat while waiting for an instant: an account that is slowed down leaves the
 // seats to those that can use them.
 const seatPatience = 2 * time.Second
 
-// wait blocks until one request may be made for a path, and its seat is taken. Look-ups go ahead of a backfill's pages. The
-// error is the context's, or says that the bus is away.
-func (b *budget) wait(ctx context.Context, path string, lookUp bool, s *seat) error {
+// wait blocks until one request may be made for a path, and its seat is taken. The error is the context's, or says that the
+// bus is away.
+func (b *budget) wait(ctx context.Context, path string, of claim, s *seat) error {
 	for {
 		if err := s.take(ctx); err != nil {
 			return err
 		}
-		w := &waiter{demand: demand{path: path}, lookUp: lookUp, ready: make(chan struct{})}
+		w := &waiter{demand: demand{path: path}, claim: of, ready: make(chan struct{})}
 		b.join(w)
 		if err := b.await(ctx, w, s); err != nil {
 			return err
@@ -115,14 +142,7 @@ func (b *budget) await(ctx context.Context, w *waiter, s *seat) error {
 func (b *budget) join(w *waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := len(b.waiting)
-	if w.lookUp {
-		at = slices.IndexFunc(b.waiting, func(other *waiter) bool { return !other.lookUp })
-		if at < 0 {
-			at = len(b.waiting)
-		}
-	}
-	b.waiting = slices.Insert(b.waiting, at, w)
+	b.waiting = append(b.waiting, w)
 	if !b.serving {
 		b.serving = true
 		go b.serve()
@@ -152,6 +172,7 @@ func (b *budget) serve() {
 		if !ok {
 			return
 		}
+		inOrder(waiting)
 		err := b.change(func(stored *bus.Budget, now time.Time) bool {
 			demands := make([]*demand, len(waiting))
 			for i, w := range waiting {

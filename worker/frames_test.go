@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -114,6 +115,48 @@ func TestNothingIsMadeUpForAfterAPause(t *testing.T) {
 			t.Errorf("%d requests in %d frames", given, horizon)
 		}
 		now = now.Add(time.Hour)
+	}
+}
+
+func TestTheLongestListsHaveAPlaceInEachFrame(t *testing.T) {
+	f, _ := newFrames(DefaultShare, true)
+	var waiting []*waiter
+	for _, of := range []struct {
+		path string
+		left float64
+	}{{"events", 40}, {"customers", 190}, {"subscriptions", 200}, {"invoices", 5900}, {"charges", 6000}, {"disputes", 3}} {
+		for range 4 * horizon {
+			waiting = append(waiting, &waiter{demand: demand{path: of.path}, claim: claim{left: of.left}})
+		}
+	}
+	waiting = append(waiting, &waiter{demand: demand{path: pathCharge}, claim: claim{lookUp: true}})
+	inOrder(waiting)
+	demands := make([]*demand, len(waiting))
+	for i, w := range waiting {
+		demands[i] = &w.demand
+	}
+	var b bus.Budget
+	f.give(&b, demands, f.start(f.number(time.Unix(1_700_000_000, 0))+1, "events"))
+	given := map[string]int{}
+	for _, d := range demands {
+		if !d.at.IsZero() {
+			given[d.path]++
+		}
+	}
+	want := map[string]int{pathCharge: 1, "charges": horizon, "invoices": horizon, "subscriptions": horizon, "customers": horizon - 1}
+	if !maps.Equal(given, want) {
+		t.Errorf("%v, want %v", given, want)
+	}
+}
+
+func TestPlacesAreSharedOut(t *testing.T) {
+	for _, tc := range []struct {
+		places, active, longer int
+		want                   float64
+	}{{4, 3, 2, 1}, {4, 4, 3, 1}, {4, 5, 2, 1}, {4, 5, 3, 0.5}, {4, 6, 5, 1.0 / 3}, {1, 5, 0, 0.2}, {1, 1, 0, 1}} {
+		if got := share(tc.places, tc.active, tc.longer); got != tc.want {
+			t.Errorf("%+v: %v", tc, got)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -173,13 +174,37 @@ func (l *list) split(s *slice, target int) int {
 // target is how many pages of a list have to be under way to use the whole of the rate: as many as fall due while one
 // is, a few that wait for their frame, and some for pages that take longer than others.
 func (r *run) target(l *list) int {
-	active := 0
+	active, longer := 0, 0
 	for _, other := range r.lists {
 		if other.slices.open() > 0 {
 			active++
 		}
+		if other != l && other.slices.expected() > l.slices.expected() {
+			longer++
+		}
 	}
 	f := r.budget.frames
-	share := min(1, float64(f.most)/float64(max(active, 1)))
+	share := share(f.most, active, longer)
 	return min(int(1.3*share*float64(l.roundTrip)/float64(f.length))+horizon+2, inFlight)
+}
+
+// share is the part of all frames that a list can have when so many of the active lists have more left and go first. All but
+// one place of a frame are theirs who have the most left; the others have the last one in common.
+func share(places, active, longer int) float64 {
+	if active <= places || longer < places-1 {
+		return 1
+	}
+	return 1 / float64(active-places+1)
+}
+
+// left is how many pages are left of a path's list. One that was not looked at goes first, and so does what a page waits for.
+func (r *run) left(path string) float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.lists {
+		if l.section.name == path && l.slices.begun() {
+			return l.slices.expected()
+		}
+	}
+	return math.Inf(1)
 }

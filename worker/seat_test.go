@@ -35,7 +35,7 @@ func TestASlowedDownAccountGivesItsTurnBack(t *testing.T) {
 	g.Expect(account.refused("", 30*time.Second)).To(Succeed())
 	asked := make(chan error)
 	s := &seat{turns: turns, key: "acct_1"}
-	go func() { asked <- account.wait(context.Background(), "events", false, s) }()
+	go func() { asked <- account.wait(context.Background(), "events", claim{}, s) }()
 	g.Eventually(free).Should(BeZero())
 	began := clock.Now()
 	step := func() { clock.Step(20 * time.Millisecond) }

@@ -30,8 +30,9 @@ const (
 	crowdedPause = 5 * time.Second
 	// chargesKept bounds how many charges' customers are remembered.
 	chargesKept = 4096
-	// inFlight is how many pages may be asked for at a time: 48 a second of an account whose pages take 2.7 s.
-	inFlight = 160
+	// inFlight is how many pages may be asked for at a time: of an account whose pages take 2.7 s 96 a second are 260, and
+	// others wait for their frame. How many are in memory is bounded by inMemory.
+	inFlight = 384
 )
 
 // inMemory is how many pages are read and published at a time.

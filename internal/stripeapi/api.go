@@ -21,8 +21,8 @@ const APIVersion = "2023-10-16"
 // body, that does not count, and it bounds each of the two.
 const requestTimeout = 10 * time.Second
 
-// maxIdle is how many connections are kept for the next request.
-const maxIdle = 256
+// maxIdle is how many connections are kept for the next request: a worker has so many under way at most.
+const maxIdle = 400
 
 // Where Stripe is. A Stripe App's consent page is not on the Connect host.
 const (
@@ -90,7 +90,7 @@ func New(c Config) (*API, error) {
 	}
 	if a.transport == nil {
 		own := http.DefaultTransport.(*http.Transport).Clone()
-		// All requests go to one host, a hundred and more at a time while history is read.
+		// All requests go to one host, some hundred at a time while history is read.
 		own.MaxIdleConns, own.MaxIdleConnsPerHost = maxIdle, maxIdle
 		a.transport = own
 	}
