@@ -7,18 +7,46 @@ import (
 
 	"github.com/kustiq/kustiq/engine/notify"
 	"github.com/kustiq/kustiq/engine/store"
+	"github.com/kustiq/kustiq/internal/report"
 )
 
 // announced counts the churn events of a transaction by type.
 type announced map[string]int
 
+// news is a change that receivers have to be told of.
+type news struct {
+	*change
+	of notify.Change
+}
+
 // announce puts what is news about evaluated customers into the outbox. It comes before they are saved, as what was told
 // is a part of them.
 func (e *Engine) announce(ctx context.Context, tx *store.Tx, all []*change, now time.Time) (announced, error) {
-	counts := announced{}
-	var deliveries []store.Delivery
+	var told []news
+	var keys []store.CustomerKey
 	for _, c := range all {
-		found, err := e.news(c, now)
+		n, is, err := e.news(c, now)
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			told, keys = append(told, n), append(keys, c.record.CustomerKey)
+		}
+	}
+	counts := announced{}
+	if len(told) == 0 {
+		return counts, nil
+	}
+	profiles, err := tx.MatchedProfiles(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var deliveries []store.Delivery
+	for _, n := range told {
+		if m, ok := profiles[n.record.CustomerKey]; ok {
+			n.of.Profile = &report.RowProfile{ID: m.ProfileID, Confidence: m.Confidence, Evidence: string(m.Evidence)}
+		}
+		found, err := e.deliveries(n)
 		if err != nil {
 			return nil, err
 		}
@@ -30,38 +58,42 @@ func (e *Engine) announce(ctx context.Context, tx *store.Tx, all []*change, now 
 	return counts, tx.Enqueue(ctx, deliveries)
 }
 
-// news is what a customer's receivers have to be told. Where there are none, what they knew is forgotten: who is named
-// later is told of what happens from then on.
-func (e *Engine) news(c *change, now time.Time) ([]store.Delivery, error) {
+// news notes what a customer's receivers know from now on, and says whether they have to be told. Where there are none,
+// what they knew is forgotten: who is named later is told of what happens from then on.
+func (e *Engine) news(c *change, now time.Time) (n news, is bool, err error) {
 	r := c.record
 	wanted := e.settings.of(r.Workspace)
 	if len(wanted.Receivers) == 0 {
 		r.Told = ""
-		return nil, nil
+		return n, false, nil
 	}
 	before, stored := r.Before()
 	if c.origin == notify.ByTime && stored && before.ModelVersion != r.Evaluation.ModelVersion {
 		c.origin = notify.BySettings // a new model has all customers evaluated again
 	}
-	events, told, err := notify.Decide(notify.Change{
+	n = news{change: c, of: notify.Change{
 		Workspace: r.Workspace, Livemode: r.Livemode, Customer: r.Customer, Told: r.Told, Before: before, Stored: stored,
 		After: r.Evaluation, TopReason: r.TopReason, Origin: c.origin, Signals: c.signals, Threshold: wanted.AtRiskThreshold, Now: now,
-	})
-	if err != nil {
-		return nil, err
-	}
+	}}
+	events, told, err := notify.Decide(n.of)
 	r.Told = told
-	var deliveries []store.Delivery
+	return n, len(events) > 0, err
+}
+
+// deliveries are the news for each receiver that wants them.
+func (e *Engine) deliveries(n news) (all []store.Delivery, err error) {
+	events, _, err := notify.Decide(n.of)
+	r := n.record
 	for _, event := range events {
-		for _, to := range wanted.Receivers {
+		for _, to := range e.settings.of(r.Workspace).Receivers {
 			if len(to.EventTypes) > 0 && !slices.Contains(to.EventTypes, event.Type) {
 				continue
 			}
-			deliveries = append(deliveries, store.Delivery{Scope: r.Scope, Account: r.Account, Customer: r.Customer,
+			all = append(all, store.Delivery{Scope: r.Scope, Account: r.Account, Customer: r.Customer,
 				Endpoint: to.ID, Host: to.Host, MessageID: event.ID, EventType: event.Type, Body: event.Body})
 		}
 	}
-	return deliveries, nil
+	return all, err
 }
 
 // sent tells the metrics of a committed transaction's events, and wakes who delivers them.

@@ -4,15 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/kustiq/kustiq/engine/matching"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/report"
 )
 
 // told is one delivery, as far as these tests care.
@@ -88,6 +91,31 @@ func TestWhoIsTold(t *testing.T) {
 }
 
 // TestTimeIsNews lets a dispute fade.
+// TestTheProfileIsTold: receivers learn which of the merchant's own customers it is, where that is certain.
+func TestTheProfileIsTold(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	b.tell(60, everything)
+	_, err := b.Import(b.ctx, workspace, strings.NewReader(profiles), matching.CSV)
+	g.Expect(err).NotTo(HaveOccurred())
+	for id, email := range map[string]string{"cus_sure": "ada@lovelace.example", "cus_team": "team@lovelace.example"} {
+		b.read(message(about(id, "evt_"+id, email, 300)), message(subscribed(id, "evt_s"+id, 300)), message(paid(id, "evt_p"+id, "in_0"+id, 200)))
+		b.deliver(message(failed(id, "evt_f"+id, "in_1"+id, 1, 0)))
+	}
+	claimed, _, err := b.store.ClaimDeliveries(b.ctx, 9, time.Minute, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	told := map[string]*report.RowProfile{}
+	for _, d := range claimed {
+		var body struct {
+			Data struct{ Profile *report.RowProfile }
+		}
+		g.Expect(json.Unmarshal(d.Body, &body)).To(Succeed())
+		told[d.Customer] = body.Data.Profile
+	}
+	g.Expect(told).To(Equal(map[string]*report.RowProfile{
+		"cus_sure": {ID: "ada", Confidence: 100, Evidence: "email"}, "cus_team": nil}))
+}
+
 func TestTimeIsNews(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
+	"github.com/kustiq/kustiq/internal/report"
 )
 
 // Hysteresis: a score that moves to and fro about the threshold is told once.
@@ -41,6 +42,8 @@ type Change struct {
 	Workspace string
 	Livemode  bool
 	Customer  string
+	// Profile that the customer is matched to; nil without one. It decides nothing.
+	Profile *report.RowProfile
 	// Told is what receivers were told last, as Decide returned it; empty when nothing was.
 	Told string
 	// Before is the stored evaluation; Stored is false when there is none.

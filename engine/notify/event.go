@@ -47,8 +47,10 @@ type data struct {
 	Workspace string `json:"workspace"`
 	Livemode  bool   `json:"livemode"`
 	Customer  string `json:"customer"`
-	Score     int    `json:"score"`
-	Tier      string `json:"tier"`
+	// Profile is the merchant's own customer that it is; missing where no match is certain enough.
+	Profile *report.RowProfile `json:"profile,omitempty"`
+	Score   int                `json:"score"`
+	Tier    string             `json:"tier"`
 	// P30 is the probability of a cancellation within 30 days.
 	P30    float64 `json:"p30"`
 	AtRisk bool    `json:"at_risk"`
@@ -86,7 +88,7 @@ type cause struct {
 func (c Change) event(eventType string, told Told, n int) (Event, error) {
 	e := c.After
 	m := message{Type: eventType, Timestamp: c.Now.UTC(), Data: data{
-		Workspace: c.Workspace, Livemode: c.Livemode, Customer: c.Customer,
+		Workspace: c.Workspace, Livemode: c.Livemode, Customer: c.Customer, Profile: c.Profile,
 		Score: e.Score, Tier: string(e.Tier), P30: e.P30, AtRisk: e.Segment, Reason: c.reason(eventType),
 		MRRMinor: e.MRR, Currency: e.Currency, Cause: c.cause(), Evidence: evidence(e.Terms),
 		ModelVersion: e.ModelVersion, EvaluatedAt: c.Now.UTC(),

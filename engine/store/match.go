@@ -119,6 +119,28 @@ func (t *Tx) decisions(ctx context.Context, subjects []subject) (map[CustomerKey
 	return decided, nil
 }
 
+// MatchedProfiles returns the profiles that the customers are, of those whose match is certain enough to feed a score.
+func (t *Tx) MatchedProfiles(ctx context.Context, keys []CustomerKey) (map[CustomerKey]matching.Match, error) {
+	matched := map[CustomerKey]matching.Match{}
+	err := t.queryMany(ctx, statement{
+		head:  keysCTE,
+		tuple: keyTuple,
+		tail: `) SELECT m.workspace, m.livemode, m.customer, m.profile_id, m.confidence, m.evidence FROM k CROSS JOIN matches m
+			WHERE m.workspace = k.workspace AND m.livemode = k.livemode AND m.customer = k.id AND m.state = 'matched'
+			AND EXISTS (SELECT 1 FROM workspaces w WHERE w.workspace = m.workspace AND w.profiles > 0)`,
+	}, len(keys), func(i int) []any { return []any{keys[i].Workspace, bit(keys[i].Livemode), keys[i].Customer} }, func(rows *sql.Rows) error {
+		var key CustomerKey
+		var m matching.Match
+		err := rows.Scan(&key.Workspace, &key.Livemode, &key.Customer, &m.ProfileID, &m.Confidence, &m.Evidence)
+		matched[key] = m
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read matched profiles: %w", err)
+	}
+	return matched, nil
+}
+
 // findProfiles returns what the keys of each subject lead to.
 func (t *Tx) findProfiles(ctx context.Context, subjects []subject) ([]matching.Found, error) {
 	rows := make([][]any, len(subjects))
