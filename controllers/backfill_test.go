@@ -110,9 +110,11 @@ var _ = Describe("A Backfill", func() {
 		c := s.connection(ctx, "main")
 		expectBackfill(ctx, b, condition("Ready", "False", v1alpha1.ReasonConnectionNotReady))
 		Expect(b.Status.Phase).To(Equal(v1alpha1.BackfillPending))
+		clk.Step(2 * time.Hour)
 		consent(ctx, c, account("DE", true).ID)
 		expectBackfill(ctx, b, condition("Ready", "False", v1alpha1.ReasonInProgress))
 		Eventually(func() []bus.BackfillTask { return tasks.of(b) }).Should(HaveLen(1))
+		Expect(tasks.of(b)[0].Until).To(BeNumerically(">=", b.CreationTimestamp.Unix()+7000), "what happened before the consent is no live event")
 	})
 
 	It("does not begin while suspended", func(ctx context.Context) {

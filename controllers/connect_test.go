@@ -103,9 +103,13 @@ var _ = Describe("Connecting an account", func() {
 		var b v1alpha1.Backfill
 		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "main-initial"}, &b)).To(Succeed())
 		Expect(metav1.IsControlledBy(&b, c)).To(BeTrue())
-		Eventually(func() []bus.BackfillTask { return tasks.of(&b) }).Should(ConsistOf(bus.BackfillTask{
+		Eventually(func() []bus.BackfillTask { return tasks.of(&b) }).Should(HaveLen(1))
+		progress, _, err := euBus.Progress().Get(ctx, string(b.UID))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(progress.Until).To(BeNumerically(">=", c.Status.ConnectedAt.Unix()))
+		Expect(tasks.of(&b)).To(ConsistOf(bus.BackfillTask{
 			UID: string(b.UID), Namespace: s.ns, Name: "main-initial", Connection: string(c.UID), Workspace: s.ns + "/acme",
-			Account: acct.ID, Livemode: true, Window: "30d", Until: b.CreationTimestamp.Unix(),
+			Account: acct.ID, Livemode: true, Window: "30d", Until: progress.Until,
 		}))
 	})
 

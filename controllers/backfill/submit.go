@@ -1,6 +1,7 @@
 package backfill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (r *Reconciler) submit(ctx context.Context, s *scope) error {
 		if err := admit(s); err != nil {
 			return err
 		}
-		s.progress = bus.Progress{Phase: bus.PhasePending}
+		s.progress = bus.Progress{Phase: bus.PhasePending, Until: until(s)}
 		if _, err := s.bus.Progress().Create(ctx, s.uid, s.progress); err != nil && !errors.Is(err, bus.ErrExists) {
 			return fmt.Errorf("create progress: %w", err)
 		}
@@ -107,8 +108,16 @@ func (s *scope) pending() {
 	}
 }
 
-// taskFor describes the reading. It ends where live events begin: a connection creates its first Backfill in the
-// moment from which its events are accepted.
+// until is where the reading ends: where live events begin. A Backfill may be older than the consent, and a connection's
+// events are accepted by the time that it can be read. What a catch-up is for has ended when it was created.
+func until(s *scope) int64 {
+	if s.backfill.Spec.Since != nil {
+		return s.backfill.CreationTimestamp.Unix()
+	}
+	return s.now.Unix()
+}
+
+// taskFor describes the reading.
 func taskFor(s *scope) bus.Task {
 	c, since := s.connection, int64(0)
 	if s.backfill.Spec.Since != nil {
@@ -124,6 +133,6 @@ func taskFor(s *scope) bus.Task {
 		Livemode:   c.Spec.Mode == v1alpha1.ModeLive,
 		Window:     string(s.backfill.Spec.Window),
 		Since:      since,
-		Until:      s.backfill.CreationTimestamp.Unix(),
+		Until:      cmp.Or(s.progress.Until, s.backfill.CreationTimestamp.Unix()),
 	}}
 }

@@ -22,19 +22,28 @@ const initialSuffix = "-initial"
 
 // backfill has the declared history read once, from when live events are accepted, and tells how far that is.
 func (r *Reconciler) backfill(ctx context.Context, s *scope) error {
-	var list v1alpha1.BackfillList
-	err := r.Client.List(ctx, &list, client.InNamespace(s.conn.Namespace), client.MatchingFields{indexConnection: s.conn.Name})
+	list, err := r.backfills(ctx, s)
 	if err != nil {
-		return fmt.Errorf("list backfills: %w", err)
+		return err
 	}
-	if len(list.Items) == 0 && s.routed && neverRead(s.conditions.Before(v1alpha1.ConditionBackfillComplete)) {
+	if len(list) == 0 && s.routed && neverRead(s.conditions.Before(v1alpha1.ConditionBackfillComplete)) {
 		initial, err := r.createInitial(ctx, s)
 		if err != nil {
 			return err
 		}
-		list.Items = append(list.Items, *initial)
+		list = append(list, *initial)
 	}
-	return judgeBackfills(s, list.Items)
+	return judgeBackfills(s, list)
+}
+
+// backfills are those of the connection.
+func (r *Reconciler) backfills(ctx context.Context, s *scope) ([]v1alpha1.Backfill, error) {
+	var list v1alpha1.BackfillList
+	err := r.Client.List(ctx, &list, client.InNamespace(s.conn.Namespace), client.MatchingFields{indexConnection: s.conn.Name})
+	if err != nil {
+		return nil, fmt.Errorf("list backfills: %w", err)
+	}
+	return list.Items, nil
 }
 
 // neverRead says whether no backfill was ever created. One that was may have been removed since, which is how somebody
@@ -65,9 +74,9 @@ func (r *Reconciler) createInitial(ctx context.Context, s *scope) (*v1alpha1.Bac
 	return initial, nil
 }
 
-// judgeBackfills sums up. Of the connection's own Backfills, the first and the catch-ups, the newest must succeed; a
-// replay since then stands in for it when it succeeds, or when it has failed. Replays beyond that change nothing.
-// Without one of the connection's own, any that succeeded is enough, else the newest decides.
+// judgeBackfills sums up. Of the connection's own Backfills, the first and the catch-ups, each must succeed, or a later one
+// that succeeded must reach as far back. While one has failed, a replay since then says how it goes on. Replays beyond that
+// change nothing. Without one of the connection's own, any that succeeded is enough, else the newest decides.
 func judgeBackfills(s *scope, list []v1alpha1.Backfill) error {
 	if len(list) == 0 {
 		return judgeNoBackfill(s)
@@ -82,20 +91,49 @@ func judgeBackfills(s *scope, list []v1alpha1.Backfill) error {
 		}
 		return -1
 	})
-	deciding := &list[0]
+	var succeeded []*v1alpha1.Backfill
+	open := &list[0]
 	for i := range list {
-		switch b := &list[i]; {
+		b := &list[i]
+		switch {
 		case b.Status.Phase == v1alpha1.BackfillSucceeded:
-			s.conditions.True(v1alpha1.ConditionBackfillComplete, v1alpha1.ReasonComplete, fmt.Sprintf(
-				"Backfill %s has read the declared history.", b.Name))
-			return nil
-		case own(b) && b.Status.Phase != v1alpha1.BackfillFailed:
-			return judgeBackfill(b, s.now)
-		case own(b):
-			return judgeBackfill(deciding, s.now)
+			succeeded = append(succeeded, b)
+			continue
+		case !own(b) || slices.ContainsFunc(succeeded, func(later *v1alpha1.Backfill) bool { return covers(later, b) }):
+			continue
+		case b.Status.Phase != v1alpha1.BackfillFailed || open.Status.Phase == v1alpha1.BackfillSucceeded:
+			open = b
 		}
+		return judgeBackfill(open, s.now)
 	}
-	return judgeBackfill(deciding, s.now)
+	if len(succeeded) == 0 {
+		return judgeBackfill(open, s.now)
+	}
+	s.conditions.True(v1alpha1.ConditionBackfillComplete, v1alpha1.ReasonComplete, fmt.Sprintf(
+		"Backfill %s has read the declared history.", succeeded[0].Name))
+	return nil
+}
+
+// covers says whether a later Backfill reads what an earlier one was to read: no smaller a window, or from no later a moment.
+func covers(later, b *v1alpha1.Backfill) bool {
+	switch {
+	case b.Spec.Since == nil:
+		return later.Spec.Since == nil && days(later.Spec.Window) >= days(b.Spec.Window)
+	case later.Spec.Since != nil:
+		return !later.Spec.Since.After(b.Spec.Since.Time)
+	}
+	return !later.CreationTimestamp.Add(-time.Duration(days(later.Spec.Window)) * day).After(b.Spec.Since.Time)
+}
+
+// days is how far a window reaches back; for all time, further than Stripe is old.
+func days(w v1alpha1.Window) int {
+	switch w {
+	case v1alpha1.Window30d:
+		return 30
+	case v1alpha1.Window90d:
+		return 90
+	}
+	return 100 * 365
 }
 
 func judgeNoBackfill(s *scope) error {

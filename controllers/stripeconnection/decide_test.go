@@ -301,6 +301,19 @@ func TestJudgeBackfills(t *testing.T) {
 	running := backfill("running", v1alpha1.BackfillRunning, time.Minute, v1alpha1.ReasonInProgress)
 	failed := backfill("failed", v1alpha1.BackfillFailed, time.Hour, v1alpha1.ReasonFailed)
 	done := backfill("done", v1alpha1.BackfillSucceeded, 2*time.Hour, v1alpha1.ReasonSucceeded)
+	reads := func(window v1alpha1.Window, since time.Duration, b v1alpha1.Backfill) v1alpha1.Backfill {
+		if b.Spec.Window = window; since > 0 {
+			b.Spec.Since = &metav1.Time{Time: noon.Add(-since)}
+		}
+		return b
+	}
+	allTime := reads(v1alpha1.WindowAllTime, 0, own(backfill("initial", v1alpha1.BackfillRunning, 9*day, v1alpha1.ReasonInProgress)))
+	lost := reads(v1alpha1.WindowAllTime, 0, own(backfill("initial", v1alpha1.BackfillFailed, 9*day, v1alpha1.ReasonFailed)))
+	gap := reads(v1alpha1.Window30d, 2*day, own(backfill("gap", v1alpha1.BackfillSucceeded, day, v1alpha1.ReasonSucceeded)))
+	missedGap := reads(v1alpha1.Window30d, 40*day, own(backfill("gap", v1alpha1.BackfillFailed, 2*day, v1alpha1.ReasonFailed)))
+	short := reads(v1alpha1.Window30d, 0, backfill("short", v1alpha1.BackfillSucceeded, day, v1alpha1.ReasonSucceeded))
+	quarter := reads(v1alpha1.Window90d, 0, backfill("quarter", v1alpha1.BackfillSucceeded, day, v1alpha1.ReasonSucceeded))
+	whole := reads(v1alpha1.WindowAllTime, 0, own(backfill("whole", v1alpha1.BackfillSucceeded, day, v1alpha1.ReasonSucceeded)))
 	stuck := backfill("stuck", v1alpha1.BackfillRunning, 20*time.Hour, v1alpha1.ReasonStripe429)
 	stuck.Status.ThrottledSince = &metav1.Time{Time: noon.Add(-13 * time.Hour)}
 	for name, tc := range map[string]struct {
@@ -309,19 +322,26 @@ func TestJudgeBackfills(t *testing.T) {
 		want string
 		kind step.Kind
 	}{
-		"not begun":              {nil, "", v1alpha1.ReasonPending, step.Done},
-		"running":                {[]v1alpha1.Backfill{running}, "", v1alpha1.ReasonInProgress, step.Waiting},
-		"failed":                 {[]v1alpha1.Backfill{failed}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
-		"failed, then replayed":  {[]v1alpha1.Backfill{failed, running}, "", v1alpha1.ReasonInProgress, step.Waiting},
-		"done, then replayed":    {[]v1alpha1.Backfill{done, running, failed}, "", v1alpha1.ReasonComplete, step.Done},
-		"done, then catching up": {[]v1alpha1.Backfill{done, catchUp}, "", v1alpha1.ReasonInProgress, step.Waiting},
-		"a catch-up failed":      {[]v1alpha1.Backfill{done, missed}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
-		"and is replayed":        {[]v1alpha1.Backfill{done, missed, running}, "", v1alpha1.ReasonInProgress, step.Waiting},
-		"and was stood in for":   {[]v1alpha1.Backfill{missed, backfill("later", v1alpha1.BackfillSucceeded, time.Minute, v1alpha1.ReasonSucceeded)}, "", v1alpha1.ReasonComplete, step.Done},
-		"failed and removed":     {nil, v1alpha1.ReasonBackfillFailed, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
-		"removed while running":  {nil, v1alpha1.ReasonInProgress, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
-		"held back by Stripe":    {[]v1alpha1.Backfill{backfill("b", v1alpha1.BackfillRunning, 20*time.Hour, v1alpha1.ReasonStripe429)}, "", v1alpha1.ReasonStripe429, step.Waiting},
-		"held back for too long": {[]v1alpha1.Backfill{stuck}, "", v1alpha1.ReasonStripe429, step.NeedsAction},
+		"not begun":                           {nil, "", v1alpha1.ReasonPending, step.Done},
+		"running":                             {[]v1alpha1.Backfill{running}, "", v1alpha1.ReasonInProgress, step.Waiting},
+		"failed":                              {[]v1alpha1.Backfill{failed}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
+		"failed, then replayed":               {[]v1alpha1.Backfill{failed, running}, "", v1alpha1.ReasonInProgress, step.Waiting},
+		"done, then replayed":                 {[]v1alpha1.Backfill{done, running, failed}, "", v1alpha1.ReasonComplete, step.Done},
+		"done, then catching up":              {[]v1alpha1.Backfill{done, catchUp}, "", v1alpha1.ReasonInProgress, step.Waiting},
+		"a catch-up failed":                   {[]v1alpha1.Backfill{done, missed}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
+		"and is replayed":                     {[]v1alpha1.Backfill{done, missed, running}, "", v1alpha1.ReasonInProgress, step.Waiting},
+		"and was stood in for":                {[]v1alpha1.Backfill{missed, backfill("later", v1alpha1.BackfillSucceeded, time.Minute, v1alpha1.ReasonSucceeded)}, "", v1alpha1.ReasonComplete, step.Done},
+		"a gap is read before the whole":      {[]v1alpha1.Backfill{allTime, gap}, "", v1alpha1.ReasonInProgress, step.Waiting},
+		"a gap is read, the whole is lost":    {[]v1alpha1.Backfill{lost, gap}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
+		"a short replay is not the whole":     {[]v1alpha1.Backfill{allTime, short}, "", v1alpha1.ReasonInProgress, step.Waiting},
+		"the whole was lost, and read again":  {[]v1alpha1.Backfill{lost, gap, whole}, "", v1alpha1.ReasonComplete, step.Done},
+		"a replay reaches back into a gap":    {[]v1alpha1.Backfill{missedGap, quarter}, "", v1alpha1.ReasonComplete, step.Done},
+		"a replay is too short for a gap":     {[]v1alpha1.Backfill{missedGap, short}, "", v1alpha1.ReasonBackfillFailed, step.NeedsAction},
+		"a gap began after one that was read": {[]v1alpha1.Backfill{missedGap, reads(v1alpha1.WindowAllTime, 50*day, gap)}, "", v1alpha1.ReasonComplete, step.Done},
+		"failed and removed":                  {nil, v1alpha1.ReasonBackfillFailed, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
+		"removed while running":               {nil, v1alpha1.ReasonInProgress, v1alpha1.ReasonBackfillFailed, step.NeedsAction},
+		"held back by Stripe":                 {[]v1alpha1.Backfill{backfill("b", v1alpha1.BackfillRunning, 20*time.Hour, v1alpha1.ReasonStripe429)}, "", v1alpha1.ReasonStripe429, step.Waiting},
+		"held back for too long":              {[]v1alpha1.Backfill{stuck}, "", v1alpha1.ReasonStripe429, step.NeedsAction},
 	} {
 		var before []metav1.Condition
 		if tc.last != "" {

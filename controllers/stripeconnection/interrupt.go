@@ -3,6 +3,7 @@ package stripeconnection
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -69,6 +70,10 @@ func interruptedSince(s *scope, health bus.Health) *metav1.Time {
 // catchUp has what happened since a moment read, once: its name tells the moment.
 func (r *Reconciler) catchUp(ctx context.Context, s *scope, since time.Time) error {
 	name := fmt.Sprintf("%s-catchup-%d", s.conn.Name, since.Unix())
+	unread, err := r.historyUnread(ctx, s)
+	if err != nil {
+		return err
+	}
 	b := &v1alpha1.Backfill{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.conn.Namespace, Name: name},
 		Spec: v1alpha1.BackfillSpec{
@@ -78,10 +83,15 @@ func (r *Reconciler) catchUp(ctx context.Context, s *scope, since time.Time) err
 			TTLAfterFinished: &metav1.Duration{Duration: catchUpTTL},
 		},
 	}
+	reads := "reads what happened meanwhile"
+	if unread {
+		b.Spec.Window, b.Spec.Since = s.conn.Spec.Backfill.Window, nil
+		reads = "reads that and the declared history, which had failed"
+	}
 	if err := controllerutil.SetControllerReference(s.conn, b, r.Client.Scheme()); err != nil {
 		return fmt.Errorf("own backfill: %w", err)
 	}
-	err := r.Client.Create(ctx, b)
+	err = r.Client.Create(ctx, b)
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}
@@ -89,8 +99,22 @@ func (r *Reconciler) catchUp(ctx context.Context, s *scope, since time.Time) err
 		return fmt.Errorf("create catch-up: %w", err)
 	}
 	s.note(normal, "CatchUpCreated", "Backfill", fmt.Sprintf(
-		"Events were not accepted since %s; Backfill %s reads what happened meanwhile.", since.UTC().Format(time.RFC3339), name))
+		"Events were not accepted since %s; Backfill %s %s.", since.UTC().Format(time.RFC3339), name, reads))
 	return nil
+}
+
+// historyUnread says whether the first Backfill has failed, as it does when the grant goes, and no other read what it was to.
+func (r *Reconciler) historyUnread(ctx context.Context, s *scope) (bool, error) {
+	list, err := r.backfills(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	first := slices.IndexFunc(list, func(b v1alpha1.Backfill) bool {
+		return b.Name == s.conn.Name+initialSuffix && b.Status.Phase == v1alpha1.BackfillFailed
+	})
+	return first >= 0 && !slices.ContainsFunc(list, func(b v1alpha1.Backfill) bool {
+		return b.Status.Phase == v1alpha1.BackfillSucceeded && covers(&b, &list[first])
+	}), nil
 }
 
 // windowFor is the smallest window that holds a gap, with a day to spare for the time until it is read.

@@ -5,15 +5,17 @@ import "github.com/kustiq/kustiq/engine/signal"
 // Progress of a backfill, summed up. Its key is the Backfill's uid. Times are unix seconds. The operator creates it and
 // writes Suspend and Resumes; the rest is written by the worker that has the lease.
 type Progress struct {
-	Phase       string                      `json:"phase"`
-	Percent     int                         `json:"percent"`
-	Objects     int64                       `json:"objects"`
-	Requests    int64                       `json:"requests"`
-	Signals     int64                       `json:"signals"`
-	Throttled   int64                       `json:"throttled"`
-	Resources   map[string]ResourceProgress `json:"resources,omitempty"`
-	StartedAt   int64                       `json:"started_at"`
-	CompletedAt int64                       `json:"completed_at"`
+	Phase     string                      `json:"phase"`
+	Percent   int                         `json:"percent"`
+	Objects   int64                       `json:"objects"`
+	Requests  int64                       `json:"requests"`
+	Signals   int64                       `json:"signals"`
+	Throttled int64                       `json:"throttled"`
+	Resources map[string]ResourceProgress `json:"resources,omitempty"`
+	// Until is the second in which the reading ends, 0 for that in which the Backfill was created.
+	Until       int64 `json:"until,omitempty"`
+	StartedAt   int64 `json:"started_at"`
+	CompletedAt int64 `json:"completed_at"`
 	// Rate is in objects a second, lately; EndsAt when it is expected to end. Both are 0 while nothing can be said.
 	Rate   float64 `json:"rate,omitempty"`
 	EndsAt int64   `json:"ends_at,omitempty"`
