@@ -121,10 +121,8 @@ func (d *Dashboard) segment(r *http.Request, workspace string, trend store.Trend
 	return view, err
 }
 
-// partOnly says that htmx asks, for a part of the page that is there, and not for all of it to go back in history.
-func partOnly(r *http.Request) bool {
-	return r.Header.Get("HX-Request") == "true" && r.Header.Get("HX-History-Restore-Request") != "true"
-}
+// partOnly says that htmx asks, for a part of the page that is there. To go back in history, browsers load pages anew.
+func partOnly(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
 
 // chosenWorkspace is the one that the query names, or the first; otherwise it answers. All are those that the caller may
 // view.

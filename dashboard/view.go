@@ -23,6 +23,8 @@ type layout struct {
 	SignsOut bool
 	// Refresh fetches what the page shows anew every so many seconds; 0 never does.
 	Refresh int
+	// RefreshFrom is where that is asked for; empty is the page's own address.
+	RefreshFrom string
 	// Section is the entry of the navigation that the page belongs to, and Deeper says that it is a page below it.
 	Section section
 	Deeper  bool

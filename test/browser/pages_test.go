@@ -20,9 +20,8 @@ type pageOf struct {
 }
 
 func (s *showcase) pages() []pageOf {
-	const live = `document.querySelector("[data-live-state=live]") !== null`
 	return []pageOf{
-		{"churn", "/dashboard/churn", live + ` && document.querySelectorAll(".u-wrap").length === 2`},
+		{"churn", "/dashboard/churn", isLive + ` && document.querySelectorAll(".u-wrap").length === 2`},
 		{"customer", "/dashboard/churn/customers/" + s.riskiest() + "?workspace=" + showcaseWorkspace, `document.querySelectorAll(".u-wrap").length === 1`},
 		{"model", "/dashboard/model", "true"},
 		{"churn-nobody", "/dashboard/churn?workspace=globex/production", "true"},

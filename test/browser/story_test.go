@@ -238,12 +238,6 @@ func (s *story) fits() {
 	s.looksAt("region")
 }
 
-// choose takes an option of a select.
-func (s *story) choose(selector, option string) {
-	s.t.Helper()
-	value[bool](s.window, fmt.Sprintf(`((e) => (e.value = %q, e.dispatchEvent(new Event("change", {bubbles: true}))))(document.querySelector(%q))`, option, selector))
-}
-
 // fill types into a field what replaces what is there.
 func (s *story) fill(selector, text string) {
 	s.t.Helper()

@@ -14,14 +14,15 @@ export function followChanges(root, htmx) {
   const status = page.querySelector("[data-live-status]");
   const pause = page.querySelector("[data-live-pause]");
   let paused = false;
-  let waiting = false; // a change that came while nobody looked
+  let waiting = false; // a change that was not fetched when it came
 
   const show = (state) => {
     page.dataset.liveState = state;
     if (status.textContent !== words[state]) status.textContent = words[state];
   };
   const fetchAnew = () => {
-    if (paused || document.hidden) {
+    // What is asked for while a choice is being answered would be dropped.
+    if (paused || document.hidden || page.querySelector(".htmx-request")) {
       waiting = true;
       return;
     }
@@ -43,7 +44,10 @@ export function followChanges(root, htmx) {
 
   document.addEventListener("visibilitychange", () => waiting && fetchAnew());
   for (const failed of ["htmx:responseError", "htmx:sendError"]) page.addEventListener(failed, () => show("stale"));
-  page.addEventListener("htmx:afterSettle", () => !paused && show("live"));
+  page.addEventListener("htmx:afterSettle", () => {
+    if (!paused) show("live");
+    if (waiting) fetchAnew();
+  });
   page.querySelector("[data-live-box]")?.removeAttribute("hidden");
   pause?.removeAttribute("hidden");
   pause?.addEventListener("click", () => {

@@ -1,0 +1,57 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+const (
+	isLive       = `document.querySelector("[data-live-state=live]") !== null`
+	onlyCritical = `document.querySelectorAll("[data-row]").length > 0 &&
+		document.querySelectorAll("[data-row]").length === document.querySelectorAll("[data-row] .pill.critical").length`
+)
+
+// choose takes an option of a select.
+func (w *window) choose(selector, option string) {
+	w.t.Helper()
+	value[bool](w, fmt.Sprintf(`((e) => (e.value = %q, e.dispatchEvent(new Event("change", {bubbles: true}))))(document.querySelector(%q))`, option, selector))
+}
+
+// TestAChoiceAndAnUpdateMeet holds a choice's request until an update has come.
+func TestAChoiceAndAnUpdateMeet(t *testing.T) {
+	w, s := newWindow(t), openShowcase(t)
+	w.do(as(looks[0]), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+			window.EventSource = class extends EventSource { constructor(...a) { super(...a); window.stream = this } };
+			const send = XMLHttpRequest.prototype.send;
+			XMLHttpRequest.prototype.send = function (...a) { window.held ? held.push(() => send.apply(this, a)) : send.apply(this, a) };`})
+		return err
+	}))
+	w.visit(s.url + "/dashboard/churn")
+	w.until(isLive)
+	value[bool](w, `(window.held = [], window.before = document.querySelector("#segment"), true)`)
+	w.choose("#f-tier", "Critical")
+	w.until(`held.length === 1`)
+	value[bool](w, `stream.dispatchEvent(new Event("changed"))`)
+	value[bool](w, `(held.pop()(), true)`) // the newest first
+	w.until(`document.querySelector("#segment") !== before && held.length === 1`)
+	value[bool](w, `(held.pop()(), window.held = null, true)`)
+	w.until(onlyCritical + ` && location.search.includes("tier=Critical")`)
+}
+
+// TestGoingBackStaysLive goes back from a choice.
+func TestGoingBackStaysLive(t *testing.T) {
+	w, s := newWindow(t), openShowcase(t)
+	w.visit(s.url + "/dashboard/churn")
+	w.until(isLive)
+	value[bool](w, `(window.stayed = true)`)
+	w.choose("#f-tier", "Critical")
+	w.until(onlyCritical + ` && location.search.includes("tier=Critical")`)
+	value[bool](w, `(history.back(), true)`)
+	w.until(`window.stayed !== true && !location.search.includes("tier") && ` + isLive)
+}
