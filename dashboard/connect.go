@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -57,6 +58,8 @@ type connectView struct {
 	Authorized bool
 	Ready      bool
 	Declined   bool
+	// Renewed says that a new grant is on its way to the operator, while it has one already.
+	Renewed bool
 	// Offered says that Stripe's page may be opened; the operator publishes its address.
 	Offered bool
 }
@@ -96,7 +99,7 @@ func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) {
 	}
 	view := connectView{
 		layout:     d.layout(r, "Connect Stripe", conn.Namespace+"/"+conn.Spec.WorkspaceRef.Name),
-		Connection: conn, Declined: r.URL.Query().Has("declined"), Steps: steps(connectSteps, conn.Status.Conditions),
+		Connection: conn, Declined: r.URL.Query().Has("declined"), Renewed: r.URL.Query().Has("renewed"), Steps: steps(connectSteps, conn.Status.Conditions),
 		Authorized: meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionAuthorized),
 		Ready:      meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady),
 	}
@@ -109,19 +112,44 @@ func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) {
 		d.failure(w, r, "make the form", err)
 		return
 	}
-	if view.Offered && !view.Authorized && partOnly(r) {
+	if view.Offered && r.URL.Query().Has(withoutForm) && partOnly(r) {
 		// The button has come. Its form may lead to Stripe only under the policy that a whole page comes with.
 		w.Header().Set("HX-Refresh", "true")
 		return
 	}
-	switch {
-	case view.Ready:
-	case r.URL.Query().Has("waiting"):
-		view.Refresh = 1
-	case !view.Offered:
-		view.Refresh = 2 // the operator publishes the offer within moments
-	}
+	view.follow(r.URL)
 	d.render(w, r, http.StatusOK, "connect.html", view)
+}
+
+const (
+	// withoutForm is the parameter by which a page without the button asks for itself.
+	withoutForm = "without-form"
+	// How often the page asks how the connection stands, in seconds: after a consent, which the operator redeems in moments; when
+	// that came to nothing, and somebody reads why; and until there is an offer, which the operator publishes in moments.
+	consentRefresh, stuckRefresh, offerRefresh = 1, 5, 2
+)
+
+// follow says whether and how the page at the address follows the connection.
+func (v *connectView) follow(at *url.URL) {
+	switch {
+	case v.Ready:
+	case at.Query().Has("waiting") && v.stuck():
+		v.Refresh = stuckRefresh
+	case at.Query().Has("waiting"):
+		v.Refresh = consentRefresh
+	case !v.Offered:
+		v.Refresh = offerRefresh
+	}
+	if !v.Offered {
+		query := at.Query()
+		query.Set(withoutForm, "1")
+		v.RefreshFrom = at.Path + "?" + query.Encode()
+	}
+}
+
+// stuck says that it goes on only when somebody does something about it.
+func (v *connectView) stuck() bool {
+	return slices.ContainsFunc(v.Steps, func(s stepView) bool { return s.Status == string(metav1.ConditionFalse) && !s.Calm() })
 }
 
 // prepareForm adds what the button needs: an offer, and a policy that lets the form lead to Stripe.

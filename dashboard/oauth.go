@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
@@ -141,9 +142,12 @@ func (d *Dashboard) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	next := connectPath(st.Namespace, st.Name)
-	if grant.Error != "" {
+	switch {
+	case grant.Error != "":
 		next += "?declined=1"
-	} else {
+	case meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionAuthorized):
+		next += "?renewed=1"
+	default:
 		next += "?waiting=1"
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
