@@ -46,6 +46,15 @@ func TestThePartThatChangesComesAlone(t *testing.T) {
 	}
 }
 
+// A page that was left by all who were on it is not the end of the risk.
+func TestALaterPageCanBecomeEmpty(t *testing.T) {
+	d := open(t)
+	page := text(t, d.ask("/dashboard/churn?workspace=ns/acme&after=50.99"))
+	if !strings.Contains(page, "This page of the list is empty now") || !strings.Contains(page, `href="/dashboard/churn?workspace=ns%2Facme"`) || strings.Contains(page, "Nobody is at risk") {
+		t.Error(page)
+	}
+}
+
 func TestAnExportIsWholeHarmlessAndAudited(t *testing.T) {
 	d := open(t)
 	long := shelf{}

@@ -28,6 +28,8 @@ const (
 	stateSuspended connectionState = "Suspended"
 	stateProgress  connectionState = "In progress"
 	stateProblem   connectionState = "Needs attention"
+	stateLeaving   connectionState = "Disconnecting"
+	stateGone      connectionState = "Disconnected"
 )
 
 // connectionView is one connection in a list.
@@ -47,6 +49,13 @@ func (v connectionView) Problem() bool { return v.State == stateProblem }
 func viewOf(conn *v1alpha1.StripeConnection) connectionView {
 	view := connectionView{Name: conn.Name, Path: connectPath(conn.Namespace, conn.Name), Mode: conn.Spec.Mode, State: stateProgress}
 	ready := meta.FindStatusCondition(conn.Status.Conditions, v1alpha1.ConditionReady)
+	if conn.DeletionTimestamp != nil {
+		view.State, view.Message = stateLeaving, "The grant is being given back to Stripe."
+		if ready != nil && ready.Reason == v1alpha1.ReasonDeleting {
+			view.Message = ready.Message
+		}
+		return view
+	}
 	if ready == nil {
 		return view
 	}

@@ -133,4 +133,4 @@ func signed(points float64) string {
 	return fmt.Sprintf("+%.1f", points)
 }
 
-func utc(at time.Time) string { return at.UTC().Format("2 Jan 2006, 15:04:05") }
+func utc(at time.Time) string { return at.UTC().Format("2 Jan 2006, 15:04:05 MST") }

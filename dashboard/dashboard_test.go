@@ -292,7 +292,7 @@ func TestTheChurnPage(t *testing.T) {
 func TestTheCustomerPage(t *testing.T) {
 	d := open(t)
 	page := html.UnescapeString(text(t, d.do("GET", "/dashboard/churn/customers/cus_1?workspace=ns/acme", nil)))
-	for _, want := range []string{"Usual risk", "−41.8", "+43.3", "evt_1", "Payment failed", "prior-1", "profile-7", "95 %"} {
+	for _, want := range []string{"Usual risk", "−41.8", "+43.3", "evt_1", "Payment failed", "1 Mar 2026, 12:00:00 UTC", "prior-1", "profile-7", "95 %"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page)
 		}

@@ -141,11 +141,14 @@ func known(listed []store.FailedEvent, event string) bool {
 	return false
 }
 
+// fetchable says that the id is an event's. What was read from a list has an id of its own, which Stripe does not know.
+func fetchable(id string) bool { return strings.HasPrefix(id, "evt_") }
+
 // redrive publishes a task for each event. Asking twice is harmless: the engine knows an event again.
 func (d *Dashboard) redrive(r *http.Request, workspace string, events []store.FailedEvent) (report.Redriven, error) {
 	done, now := report.Redriven{Asked: []string{}}, d.Clock.Now().UnixMilli()
 	for _, e := range events {
-		if !strings.HasPrefix(e.EventID, "evt_") {
+		if !fetchable(e.EventID) {
 			done.Listed = append(done.Listed, e.EventID)
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,7 +47,12 @@ type statusView struct {
 	Status    v1alpha1.StripeConnectionStatus
 	State     connectionState
 	Message   string
+	// Window is how much history the connection declares to read, in words; empty when it declares none.
+	Window string
 }
+
+// Gone says that there is no connection to follow any more.
+func (v statusView) Gone() bool { return v.State == stateGone }
 
 // backfillView is one reading of history.
 type backfillView struct {
@@ -97,7 +103,7 @@ func (d *Dashboard) integrations(w http.ResponseWriter, r *http.Request) {
 	}
 	namespace, name, _ := strings.Cut(workspace, "/")
 	view := integrationsView{
-		layout: d.layout(r, "Integrations", workspace), Done: doneWords[r.URL.Query().Get("done")], Windows: windows, Name: name,
+		layout: d.layout(r, "Integrations", workspace), Done: doneOf(r.URL.Query()), Windows: windows, Name: name,
 		Redrive: "/dashboard/workspaces/" + workspace + "/failed/redrive",
 	}
 	view.Section, view.Workspaces = sectionIntegrations, workspaces
@@ -169,12 +175,21 @@ func (d *Dashboard) statusOf(conn *v1alpha1.StripeConnection, backfills []v1alph
 	view := statusView{
 		ID: statusPart + conn.Name, Here: connectionPath(conn) + "/status", Every: calmSeconds, Now: d.Clock.Now(),
 		Steps: steps(allSteps, conn.Status.Conditions), Status: conn.Status, State: summary.State, Message: summary.Message,
-		Backfills: backfillsOf(conn.Name, backfills),
+		Backfills: backfillsOf(conn.Name, backfills), Window: windowWords(conn.Spec.Backfill.Window),
 	}
-	if view.State == stateProgress || slices.ContainsFunc(view.Backfills, func(b backfillView) bool { return b.Running }) {
+	if view.State == stateProgress || view.State == stateLeaving || slices.ContainsFunc(view.Backfills, func(b backfillView) bool { return b.Running }) {
 		view.Every = busySeconds
 	}
 	return view
+}
+
+func windowWords(window v1alpha1.Window) string {
+	for _, w := range windows {
+		if w.Value == window {
+			return w.Words
+		}
+	}
+	return string(window)
 }
 
 // backfillsOf are those of a connection that run, and the newest others.
@@ -198,8 +213,14 @@ func backfillsOf(connection string, all []v1alpha1.Backfill) (views []backfillVi
 
 // connectionStatus is the part of a card that asks for itself again.
 func (d *Dashboard) connectionStatus(w http.ResponseWriter, r *http.Request) {
-	conn, ok := d.ownConnection(w, r)
-	if !ok {
+	conn, err := d.findConnection(r)
+	if apierrors.IsNotFound(err) {
+		gone := statusView{ID: statusPart + r.PathValue("connection"), State: stateGone, Message: "There is no such connection any more."}
+		d.render(w, r, http.StatusOK, "connection-status", gone)
+		return
+	}
+	if err != nil {
+		d.failure(w, r, "read the connection", err)
 		return
 	}
 	var backfills v1alpha1.BackfillList
@@ -208,6 +229,14 @@ func (d *Dashboard) connectionStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.render(w, r, http.StatusOK, "connection-status", d.statusOf(conn, backfills.Items))
+}
+
+// accepted words for how long what retires is still accepted.
+func accepted(until, now time.Time) string {
+	if !until.After(now) {
+		return "accepted no longer"
+	}
+	return "accepted for " + report.Span(until.Sub(now)) + " more"
 }
 
 // actView is a form of nothing but a button.
@@ -224,7 +253,7 @@ func stateClass(s connectionState) string {
 		return "good"
 	case stateProblem:
 		return "bad"
-	case stateConsent, stateSuspended:
+	case stateConsent, stateSuspended, stateLeaving:
 		return "warn"
 	}
 	return "info"

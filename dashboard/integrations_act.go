@@ -2,18 +2,17 @@ package dashboard
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/internal/access"
-	"github.com/kustiq/kustiq/internal/report"
 )
 
 // fieldOwner is who wrote, as Kubernetes keeps it by field.
@@ -49,7 +48,7 @@ var connectionActions = []connectionAction{
 
 // doneWords are the only words that a link can have the page say.
 var doneWords = func() map[string]string {
-	words := map[string]string{"redrive": "The events are being fetched from Stripe once more. Those that become a score leave the list."}
+	words := map[string]string{}
 	for _, a := range connectionActions {
 		words[a.verb] = a.done
 	}
@@ -66,12 +65,22 @@ func (d *Dashboard) connectionRoutes() (all []route) {
 	return all
 }
 
-// ownConnection reads the connection that the path names, of the workspace that it names as well, or answers.
-func (d *Dashboard) ownConnection(w http.ResponseWriter, r *http.Request) (*v1alpha1.StripeConnection, bool) {
+// findConnection reads the connection that the path names, of the workspace that it names as well. One of another workspace
+// is not found.
+func (d *Dashboard) findConnection(r *http.Request) (*v1alpha1.StripeConnection, error) {
 	conn := &v1alpha1.StripeConnection{}
 	err := d.Kube.Get(r.Context(), client.ObjectKey{Namespace: r.PathValue("namespace"), Name: r.PathValue("connection")}, conn)
+	if err == nil && conn.Spec.WorkspaceRef.Name != r.PathValue("name") {
+		err = apierrors.NewNotFound(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "stripeconnections"}, r.PathValue("connection"))
+	}
+	return conn, err
+}
+
+// ownConnection is findConnection, or answers.
+func (d *Dashboard) ownConnection(w http.ResponseWriter, r *http.Request) (*v1alpha1.StripeConnection, bool) {
+	conn, err := d.findConnection(r)
 	switch {
-	case apierrors.IsNotFound(err), err == nil && conn.Spec.WorkspaceRef.Name != r.PathValue("name"):
+	case apierrors.IsNotFound(err):
 		d.problem(w, r, http.StatusNotFound, "There is no such connection", "It may have been disconnected meanwhile. Open Integrations again.")
 		return nil, false
 	case err != nil:
@@ -175,32 +184,4 @@ func checkName(conn *v1alpha1.StripeConnection, form url.Values) string {
 // disconnect deletes this very resource, and not one that has its name by now.
 func disconnect(ctx context.Context, d *Dashboard, conn *v1alpha1.StripeConnection, _ url.Values) error {
 	return d.Kube.Delete(ctx, conn, client.Preconditions{UID: &conn.UID})
-}
-
-// redriveForm drives failed events again: those that are ticked, or all.
-func (d *Dashboard) redriveForm(w http.ResponseWriter, r *http.Request) {
-	workspace := r.PathValue("namespace") + "/" + r.PathValue("name")
-	asked := report.Redrive{Events: r.PostForm["event"], All: r.PostForm.Has("all")}
-	if asked.All {
-		asked.Events = nil
-	}
-	if !asked.All && len(asked.Events) == 0 {
-		d.problem(w, r, http.StatusBadRequest, "No event was chosen", "Nothing was done. Go back and tick the events to fetch once more.")
-		return
-	}
-	asked.Events = asked.Events[:min(len(asked.Events), maxRedrive)]
-	done, err := d.askRedrive(r, workspace, asked)
-	for err == nil && done.Next != "" {
-		asked.After = done.Next
-		done, err = d.askRedrive(r, workspace, asked)
-	}
-	if errors.Is(err, errBusAway) {
-		d.problem(w, r, http.StatusServiceUnavailable, "The bus does not take it now", "Ask again in a moment. Events that were asked for already count once.")
-		return
-	}
-	if err != nil {
-		d.failure(w, r, "drive events again", err)
-		return
-	}
-	http.Redirect(w, r, integrationsPath(workspace, "redrive"), http.StatusSeeOther)
 }

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"html"
@@ -11,7 +12,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
@@ -122,6 +125,55 @@ func TestAButtonWritesTheResource(t *testing.T) {
 	if err := d.dashboard.Kube.Get(t.Context(), stripeLive, &v1alpha1.StripeConnection{}); status != 200 || err == nil {
 		t.Errorf("it is still there: %d", status)
 	}
+}
+
+// status is the part of the card that follows the connection.
+func (d *desk) status() string { return d.page(acmePages + "connections/stripe-live/status") }
+
+func TestACardFollowsADisconnect(t *testing.T) {
+	d := open(t)
+	d.stands(func(c *v1alpha1.StripeConnection) {
+		c.Finalizers, c.Spec.Backfill.Window = []string{v1alpha1.Finalizer}, v1alpha1.Window90d
+		c.Status.Endpoint.RetiringUntil = &metav1.Time{Time: now.Add(10 * time.Hour)}
+		c.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: "True", Reason: "Ready"}}
+	})
+	d.has(d.status(), ">Connected<", "<dt>History to read</dt><dd>90 days</dd>", "accepted for 10 hours more", `every 15s`)
+	_, body := d.press(acmePages+"connections/stripe-live/disconnect", url.Values{"confirm": {"stripe-live"}})
+	d.has(body, ">Disconnecting<", "given back to Stripe", `every 2s`)
+	d.stands(func(c *v1alpha1.StripeConnection) {
+		c.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: "False", Reason: v1alpha1.ReasonDeleting, Message: "Being deleted: again."}}
+	})
+	d.has(d.status(), ">Disconnecting<", "Being deleted: again.")
+	d.stands(func(c *v1alpha1.StripeConnection) { c.Finalizers = nil })
+	gone := d.status()
+	d.has(gone, `id="status-stripe-live"`, ">Disconnected<")
+	if strings.Contains(gone, "hx-get") {
+		t.Errorf("it is asked for again:\n%s", gone)
+	}
+}
+
+func TestARedriveSaysWhatWasAskedFor(t *testing.T) {
+	d := open(t)
+	for want, fields := range map[string]url.Values{
+		"One event is being fetched from Stripe once more. It leaves the list when it becomes a score. One was read from a list": {"all": {"1"}},
+		"Nothing is being fetched. 2 are not on the list any more.":                                                              {"event": {"evt_8", "evt_9"}},
+	} {
+		_, body := d.press(acmePages+"failed/redrive", fields)
+		d.has(body, want)
+	}
+	d.dashboard.Store = listed{d.dashboard.Store}
+	page := d.page("/dashboard/integrations?workspace=ns/acme")
+	d.has(page, "in_1:paid", "read from a list")
+	if strings.Contains(page, "checkbox") {
+		t.Error("what cannot be fetched can be chosen")
+	}
+}
+
+// listed is a store in which something read from a list has failed.
+type listed struct{ Scores }
+
+func (listed) Failed(context.Context, string, store.FailedQuery) (store.FailedPage, error) {
+	return store.FailedPage{Events: []store.FailedEvent{{EventID: "in_1:paid"}}}, nil
 }
 
 func TestAConsentIsEntered(t *testing.T) {
@@ -254,7 +306,7 @@ func TestAnErasureIsAskedForByPage(t *testing.T) {
 	d := open(t)
 	const path = "/dashboard/settings/data?workspace=ns/acme"
 	_, body := d.press(acmePages+"erase", url.Values{"confirm": {"acme"}})
-	d.has(body, "The erasure has been asked for", "under way", `hx-select="#erasures"`, "more than 10,000")
+	d.has(body, "The erasure has been asked for", "under way", `hx-select="#erasures" hx-select-oob="#holdings"`, "more than 10,000")
 	all, err := d.bus.Erasures().All(t.Context())
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%v %v", all, err)

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -115,20 +116,6 @@ func (d *Dashboard) dataOf(r *http.Request, workspace string) (view dataView, er
 	if view.Audit, err = d.audit(ctx, workspace, view.After, pageSize); err != nil {
 		return view, err
 	}
-	held, err := d.Store.Inventory(ctx, workspace)
-	if err != nil {
-		return view, err
-	}
-	for _, h := range held {
-		words, count := holdingWords[h.Kind], report.Number(int(h.Count))
-		if h.Least {
-			count = "more than " + count
-		}
-		if h.Kind == "profiles" {
-			view.Profiles = h.Count
-		}
-		view.Holdings = append(view.Holdings, holdingView{What: words.what, Count: count, Until: words.until})
-	}
 	cards, err := d.cards(r, namespace, name)
 	for _, card := range cards {
 		if card.Status.AccountID != "" {
@@ -146,7 +133,29 @@ func (d *Dashboard) dataOf(r *http.Request, workspace string) (view dataView, er
 	for _, i := range imports[:min(len(imports), shownImports)] {
 		view.Imports = append(view.Imports, importOf(workspace, i))
 	}
-	return view, err
+	if err != nil {
+		return view, err
+	}
+	// The inventory comes last: the page that says that something is done shows what is left by then.
+	return view, d.count(ctx, workspace, &view)
+}
+
+func (d *Dashboard) count(ctx context.Context, workspace string, view *dataView) error {
+	held, err := d.Store.Inventory(ctx, workspace)
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		words, count := holdingWords[h.Kind], report.Number(int(h.Count))
+		if h.Least {
+			count = "more than " + count
+		}
+		if h.Kind == "profiles" {
+			view.Profiles = h.Count
+		}
+		view.Holdings = append(view.Holdings, holdingView{What: words.what, Count: count, Until: words.until})
+	}
+	return nil
 }
 
 // dataPage is where somebody comes back to.

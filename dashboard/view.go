@@ -53,7 +53,7 @@ var functions = template.FuncMap{
 	"freshness": report.Freshness, "count": report.Number,
 	"moneyMinor":   func(minor int64, currency string) string { return report.Money(float64(minor), currency) },
 	"customerPath": customerPath, "tierClass": tierClass, "inWorkspace": inWorkspace,
-	"provenance": provenanceWords, "basis": wordsOfBasis, "signed": signed, "utc": utc,
+	"provenance": provenanceWords, "basis": wordsOfBasis, "signed": signed, "utc": utc, "fetchable": fetchable, "accepted": accepted,
 	"decimals": decimals, "plain": plainWords, "dateOf": dateOf,
 	"kindOfModel":   func(kind string) string { return modelKinds[cmp.Or(kind, report.ModelPrior)] },
 	"help":          func(e *errcode.Entry) string { return troubleshooting + e.Anchor },

@@ -55,3 +55,16 @@ func TestGoingBackStaysLive(t *testing.T) {
 	value[bool](w, `(history.back(), true)`)
 	w.until(`window.stayed !== true && !location.search.includes("tier") && ` + isLive)
 }
+
+// TestAFailedUpdateIsTold has the card of a connection ask where nobody answers, for a while.
+func TestAFailedUpdateIsTold(t *testing.T) {
+	w, s := newWindow(t), openShowcase(t)
+	w.visit(s.url + "/dashboard/integrations?workspace=initech/production")
+	const told = `!document.querySelector("[data-not-updated]").hidden`
+	value[bool](w, `((open) => (XMLHttpRequest.prototype.open = function (method, path, ...a) {
+		open.call(this, method, window.lost ? "/dashboard/none" : path, ...a);
+	}, window.lost = true))(XMLHttpRequest.prototype.open)`)
+	w.until(told)
+	value[bool](w, `(window.lost = false, true)`)
+	w.until(`!(` + told + `)`)
+}

@@ -49,6 +49,28 @@ func (s *story) operates() {
 	s.looksAt("integrations")
 }
 
+// renews gives the consent again, in the window that shows the card.
+func (s *story) renews() {
+	generation := func() string {
+		return s.dev.Kubectl("get", "strc/stripe-live", "-n", "kustiq-demo", "-o", "jsonpath={.status.token.generation}")
+	}
+	before := generation()
+	s.visit(s.page("/dashboard/integrations" + storyWorkspace))
+	s.click(`.connection:has(#name-stripe-live) .connection-head a`)
+	s.until(`document.querySelector("#to-stripe") !== null`)
+	s.untilText("Authorise again")
+	s.click(`#to-stripe`)
+	s.untilText("asks to read your account")
+	s.click(`button[value="connect"]`)
+	s.untilText("The operator redeems the new authorisation now")
+	for generation() == before {
+		s.patient()
+	}
+	s.visit(s.page("/connect/kustiq-demo/stripe-live"))
+	s.until(`document.querySelector("h1")?.innerText === "Connected"`)
+	s.looksAt("renewed")
+}
+
 // disconnects gives the account back, and finds that scores stay.
 func (s *story) disconnects() {
 	s.visit(s.page("/dashboard/integrations" + storyWorkspace))
@@ -57,6 +79,8 @@ func (s *story) disconnects() {
 	s.fill(`.connection:has(#name-stripe-live) input[name="confirm"]`, "stripe-live")
 	s.click(`form[action$="/connections/stripe-live/disconnect"] button`)
 	s.untilText("The account is being disconnected")
+	// The card is either gone with the page that came, or follows the connection until it is.
+	s.until(`(document.querySelector("#status-stripe-live")?.innerText ?? "Disconnected").startsWith("Disconnected")`)
 	s.dev.Kubectl("wait", "--for=delete", "strc/stripe-live", "-n", "kustiq-demo", "--timeout=60s")
 	s.visit(s.page("/dashboard/churn" + storyWorkspace))
 	s.until(`document.querySelector("[data-row]") !== null`)
@@ -69,6 +93,7 @@ func (s *story) erases() {
 	s.click(`form[action$="/erase"] button`)
 	s.untilText("The erasure has been asked for")
 	s.until(`document.querySelector("#erasures").innerText.includes("and the data key")`)
+	s.until(`document.querySelector("#holdings tbody td.n").innerText === "0"`) // without loading the page anew
 	for _, want := range []string{"disconnect", "erase", "match.reassign", "replay", "rotate-secret", "profiles.import"} {
 		s.until(`[...document.querySelectorAll("table th[scope=row]")].some((e) => e.innerText.startsWith(` + strconv.Quote(want) + `))`)
 	}

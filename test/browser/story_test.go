@@ -92,6 +92,7 @@ func TestTheStory(t *testing.T) {
 	s.chapter(t, "a match is decided on", s.reviews)
 	s.chapter(t, "a match that is not sure enough is approved", s.approves)
 	s.chapter(t, "the secret is rotated and history read again", s.operates)
+	s.chapter(t, "the consent is given again", s.renews)
 	s.chapter(t, "a model is asked for", s.fits)
 	s.chapter(t, "the account is disconnected, and scores stay", s.disconnects)
 	s.chapter(t, "what is kept is erased, and the log says who did what", s.erases)

@@ -2,6 +2,8 @@
 import htmx from "htmx.org";
 import { followChanges } from "./live.js";
 import { submitOnChange } from "./forms.js";
+import { tellFailures } from "./failures.js";
 
 submitOnChange(document);
+tellFailures(document);
 followChanges(document, htmx);
