@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -39,6 +40,7 @@ var _ = Describe("The webhook endpoint", func() {
 			Eventually(func() []stripeapi.Endpoint { return ownEndpoints(ctx, true) }).Should(asDeclared)
 			Eventually(func() []string { return eventReasons(ctx, c) }).Should(ContainElement(reason))
 			expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+			expectCatchUp(ctx, c)
 		},
 		Entry("disabled", v1alpha1.ReasonEndpointDisabled, func(ctx context.Context, e stripeapi.Endpoint) {
 			_, err := platformEndpoints(true).Update(ctx, e.ID, spec(func(s *stripeapi.EndpointSpec) { s.Events, s.Enabled = e.Events, false }))
@@ -65,6 +67,7 @@ var _ = Describe("The webhook endpoint", func() {
 			g.Expect(c.Status.Endpoint.ID).NotTo(Equal(lost.ID))
 		}).Should(Succeed())
 		Expect(c.Status.Endpoint.SecretGeneration).To(Equal(generation + 1))
+		expectCatchUp(ctx, c)
 		published, _, err := euBus.Endpoints().Get(ctx, "live")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(published.ID).To(Equal(c.Status.Endpoint.ID))
@@ -166,3 +169,20 @@ var _ = Describe("The token", func() {
 		Expect(c.ResourceVersion).To(Equal(settled))
 	})
 })
+
+// expectCatchUp waits for the one Backfill that reads what a changed endpoint has missed.
+func expectCatchUp(ctx context.Context, c *v1alpha1.StripeConnection) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		var all v1alpha1.BackfillList
+		g.Expect(k8s.List(ctx, &all, client.InNamespace(c.Namespace))).To(Succeed())
+		var since []time.Time
+		for _, b := range all.Items {
+			if strings.HasPrefix(b.Name, c.Name+"-catchup-") {
+				since = append(since, b.Spec.Since.Time)
+			}
+		}
+		g.Expect(since).To(HaveLen(1))
+		g.Expect(since[0]).To(BeTemporally("<=", clk.Now().Add(-probePace)))
+	}).Should(Succeed())
+}

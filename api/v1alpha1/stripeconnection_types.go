@@ -113,6 +113,9 @@ type EndpointStatus struct {
 	// RetiringUntil is when that endpoint is removed.
 	// +optional
 	RetiringUntil *metav1.Time `json:"retiringUntil,omitempty"`
+	// MendedAt is when it was last found disabled, changed or deleted at Stripe and put right. What happened before is read.
+	// +optional
+	MendedAt *metav1.Time `json:"mendedAt,omitempty"`
 }
 
 // HandledStatus repeats the annotations that were last acted on, so that an action that was asked for once is done once.

@@ -252,6 +252,60 @@ func TestInterruptedSince(t *testing.T) {
 	}
 }
 
+func TestRefusedSince(t *testing.T) {
+	refused := func(mode v1alpha1.Mode, ago time.Duration, status metav1.ConditionStatus) *scope {
+		before := []metav1.Condition{{Type: v1alpha1.ConditionEventsVerified, Status: status, Reason: "ERR_WEBHOOK_SIG",
+			LastTransitionTime: metav1.NewTime(noon.Add(-ago))}}
+		return &scope{now: noon, conn: &v1alpha1.StripeConnection{Spec: v1alpha1.StripeConnectionSpec{Mode: mode}}, conditions: kube.NewConditions(before, 1, noon)}
+	}
+	verified := func(ago time.Duration) bus.Health { return bus.Health{LastVerifiedAt: noon.Add(-ago).Unix()} }
+	for name, tc := range map[string]struct {
+		s      *scope
+		health bus.Health
+		want   time.Time
+	}{
+		"for four days":            {refused(v1alpha1.ModeLive, 4*day, metav1.ConditionFalse), verified(time.Second), noon.Add(-4*day - unnoticed)},
+		"for a day":                {refused(v1alpha1.ModeLive, day, metav1.ConditionFalse), verified(time.Second), time.Time{}},
+		"for a day, in test mode":  {refused(v1alpha1.ModeTest, day, metav1.ConditionFalse), verified(time.Second), noon.Add(-day - unnoticed)},
+		"none is accepted yet":     {refused(v1alpha1.ModeLive, 4*day, metav1.ConditionFalse), verified(5 * day), time.Time{}},
+		"they were never refused":  {refused(v1alpha1.ModeLive, 4*day, metav1.ConditionTrue), verified(time.Second), time.Time{}},
+		"none has ever been heard": {&scope{now: noon, conditions: kube.NewConditions(nil, 1, noon)}, bus.Health{}, time.Time{}},
+	} {
+		if got := refusedSince(tc.s, tc.health); !got.Equal(tc.want) {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestOutageSince(t *testing.T) {
+	connected := noon.Add(-9 * day)
+	event := func(ago time.Duration) bus.Health { return bus.Health{LastVerifiedAt: noon.Add(-ago).Unix()} }
+	for name, tc := range map[string]struct {
+		looked time.Time
+		health bus.Health
+		want   time.Time
+	}{
+		"the last look is later":        {noon.Add(-5 * time.Minute), event(time.Hour), noon.Add(-5*time.Minute - interruptMargin)},
+		"the last event is later":       {noon.Add(-2 * day), event(time.Hour), noon.Add(-time.Hour - interruptMargin)},
+		"nobody has looked":             {time.Time{}, event(time.Hour), noon.Add(-time.Hour - interruptMargin)},
+		"an event came after it":        {noon.Add(-5 * time.Minute), event(-time.Minute), noon.Add(-5*time.Minute - interruptMargin)},
+		"nothing is known of that time": {time.Time{}, event(-time.Minute), connected},
+	} {
+		if got := outageSince(outage{Since: tc.looked, Until: noon}, tc.health, connected); !got.Equal(tc.want) {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestOutagesCloseTogetherAreOne(t *testing.T) {
+	first := heldEndpoint{}.mended(noon.Add(-time.Minute), noon)
+	again := first.mended(noon.Add(2*time.Minute), noon.Add(3*time.Minute))
+	later := again.mended(noon.Add(day), noon.Add(day+time.Minute))
+	if again.Mended.Since != noon.Add(-time.Minute) || !again.Mended.Until.Equal(noon.Add(3*time.Minute)) || later.Mended.Since != noon.Add(day) {
+		t.Errorf("%+v, then %+v", again.Mended, later.Mended)
+	}
+}
+
 func TestWindowFor(t *testing.T) {
 	for gap, want := range map[time.Duration]v1alpha1.Window{
 		time.Hour: v1alpha1.Window30d, 29 * day: v1alpha1.Window30d, 30 * day: v1alpha1.Window90d, 89 * day: v1alpha1.Window90d, 90 * day: v1alpha1.WindowAllTime,

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/bus"
 )
 
 // registerEndpoint sees to it that Stripe posts this region's and mode's events to the receiver, and that the receiver
@@ -16,11 +19,16 @@ func (r *Reconciler) registerEndpoint(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.noteEndpoint(kept)
+	mendedAt, err := r.hearOfOutage(ctx, s, kept.Mended)
+	if err != nil {
+		return err
+	}
 	s.status.Endpoint = v1alpha1.EndpointStatus{
 		ID:               kept.ID,
 		URL:              s.endpointURL(),
 		APIVersion:       kept.APIVersion,
 		SecretGeneration: kept.Generation,
+		MendedAt:         mendedAt,
 	}
 	if old := kept.Retiring; old != nil && !old.Removed {
 		s.status.Endpoint.RetiringID, s.status.Endpoint.RetiringUntil = old.ID, timeOf(old.Until)
@@ -30,6 +38,39 @@ func (r *Reconciler) registerEndpoint(ctx context.Context, s *scope) error {
 		"Stripe posts %s events to region %s by endpoint %s.", s.mode, s.regionName, kept.ID))
 	s.receiving = true
 	return nil
+}
+
+// hearOfOutage remembers since when events may have been missed, once for each time that the endpoint was put right.
+func (r *Reconciler) hearOfOutage(ctx context.Context, s *scope, o *outage) (mendedAt *metav1.Time, err error) {
+	last := s.status.Endpoint.MendedAt
+	if o == nil || s.status.ConnectedAt == nil || !o.Until.After(s.status.ConnectedAt.Time) {
+		return last, nil
+	}
+	if last != nil && !o.Until.Truncate(time.Second).After(last.Time) {
+		return last, nil
+	}
+	health, err := healthOf(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	since := outageSince(*o, health, s.status.ConnectedAt.Time)
+	if before := s.status.InterruptedSince; before == nil || since.Before(before.Time) {
+		s.status.InterruptedSince = timeOf(since)
+	}
+	return timeOf(o.Until), nil
+}
+
+// outageSince is when the last event of the account arrived before an outage, or when the endpoint was last seen to be well:
+// all before the later of the two has arrived. When neither is known, nothing is known to have arrived since the consent.
+func outageSince(o outage, health bus.Health, connected time.Time) time.Time {
+	since := o.Since
+	if event := time.Unix(health.LastVerifiedAt, 0); event.Before(o.Until) && event.After(since) {
+		since = event
+	}
+	if since = since.Add(-interruptMargin); since.Before(connected) {
+		return connected
+	}
+	return since
 }
 
 // rotationAsked names a request for a new signing secret that has not been acted on; "" is none. The endpoint is shared,

@@ -23,8 +23,30 @@ type heldEndpoint struct {
 	bus.Endpoint
 	// Retiring is the endpoint before the current one while its secret is still accepted.
 	Retiring *retiringEndpoint `json:"retiring,omitempty"`
+	// Mended is when events last could not arrive, because somebody had changed the endpoint at Stripe.
+	Mended *outage `json:"mended,omitempty"`
 	// RotatedFor is the request that the current secret was made for.
 	RotatedFor string `json:"rotated_for,omitempty"`
+}
+
+// outage is a time in which Stripe sent nothing, or elsewhere, and kept nothing for later.
+type outage struct {
+	// Since is when all was well for the last time that is known; zero when none is.
+	Since time.Time `json:"since,omitzero"`
+	// Until is when it was put right.
+	Until time.Time `json:"until"`
+}
+
+// mendedPause is how close two outages are one: a connection that has not looked in between hears of both.
+const mendedPause = time.Hour
+
+// mended notes the end of an outage.
+func (h heldEndpoint) mended(since, now time.Time) heldEndpoint {
+	if before := h.Mended; before != nil && now.Sub(before.Until) < mendedPause {
+		since = before.Since
+	}
+	h.Mended = &outage{Since: since, Until: now}
+	return h
 }
 
 // retiringEndpoint is removed from Stripe at Until; its secret is forgotten at the next Until.

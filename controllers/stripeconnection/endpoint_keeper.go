@@ -97,7 +97,7 @@ func (k *endpointKeeper) ensure(ctx context.Context, at slot, now time.Time, w w
 	if st.fresh(at, held, w, now) {
 		return kept{heldEndpoint: held}, k.publish(ctx, at, held)
 	}
-	result, err := k.reconcile(ctx, at, held, now, w)
+	result, err := k.reconcile(ctx, at, st.checked, held, now, w)
 	if err != nil {
 		return result, err
 	}
@@ -127,8 +127,9 @@ func (k *endpointKeeper) recall(ctx context.Context, at slot, st *slotState) (he
 }
 
 // reconcile compares with Stripe and acts: make room, create and keep, publish, let a new one speak or repair the old,
-// and only then remove what has had its time. At no moment are there more than two endpoints of ours.
-func (k *endpointKeeper) reconcile(ctx context.Context, at slot, held heldEndpoint, now time.Time, w want) (kept, error) {
+// and only then remove what has had its time. At no moment are there more than two endpoints of ours. What it puts right it keeps
+// first, with the time of the last look, so that every connection hears of it.
+func (k *endpointKeeper) reconcile(ctx context.Context, at slot, checked time.Time, held heldEndpoint, now time.Time, w want) (kept, error) {
 	result := kept{heldEndpoint: held}
 	endpoints, spec := k.api(at.platform).Endpoints(at.platform), endpointSpec(k.InstallationID, at)
 	listed, err := endpoints.List(ctx)
@@ -138,6 +139,9 @@ func (k *endpointKeeper) reconcile(ctx context.Context, at slot, held heldEndpoi
 	plan := planEndpoint(listed, held, spec, w.rotation)
 	if err := k.removeAll(ctx, endpoints, plan.strays); err != nil {
 		return result, err
+	}
+	if plan.lost(held) {
+		held = held.mended(checked, now)
 	}
 	if plan.create {
 		room := len(listed)-len(plan.strays) < endpointQuota
@@ -160,6 +164,11 @@ func (k *endpointKeeper) reconcile(ctx context.Context, at slot, held heldEndpoi
 		}
 	}
 	if plan.repair != "" {
+		if result.Mended = held.Mended; result.ID == held.ID {
+			if err := k.save(ctx, at, result.heldEndpoint); err != nil {
+				return result, err
+			}
+		}
 		if err := update(ctx, endpoints, plan.keep, spec, plan.repair); err != nil {
 			return result, err
 		}

@@ -67,6 +67,11 @@ func planEndpoint(listed []stripeapi.Endpoint, held heldEndpoint, spec stripeapi
 	return plan
 }
 
+// lost says whether events could not arrive: the endpoint is not as it should be, or is gone, or only its secret is.
+func (p endpointPlan) lost(held heldEndpoint) bool {
+	return p.repair != "" || (p.keep == "" && (held.ID != "" || len(p.strays) > 0))
+}
+
 func ours(endpoint stripeapi.Endpoint, spec stripeapi.EndpointSpec) bool {
 	for key, value := range spec.Metadata {
 		if endpoint.Metadata[key] != value {

@@ -19,6 +19,10 @@ const (
 	interruptMargin = time.Minute
 	// unnoticed goes back from the moment in which a lost grant was noticed: the pace of probes, twice.
 	unnoticed = 2 * regularPace
+	// repeatedLive and repeatedTest are for how long Stripe surely repeats an event that is refused (Stripe's documentation of
+	// webhook retries: up to three days live, three times within a few hours in test mode).
+	repeatedLive = 60 * time.Hour
+	repeatedTest = time.Hour
 	// catchUpTTL is how long a finished catch-up is kept for people to see.
 	catchUpTTL = 7 * 24 * time.Hour
 	day        = 24 * time.Hour
@@ -27,23 +31,26 @@ const (
 // interrupt remembers in the status since when events may have been missed, and has the gap read once they are accepted
 // again. It runs after route, whatever that came to.
 func (r *Reconciler) interrupt(ctx context.Context, s *scope) error {
-	since := s.status.InterruptedSince
-	switch {
-	case s.status.ConnectedAt == nil || neverRead(s.conditions.Before(v1alpha1.ConditionBackfillComplete)):
+	if s.status.ConnectedAt == nil || neverRead(s.conditions.Before(v1alpha1.ConditionBackfillComplete)) {
 		// What there is was never read: the first backfill reads all that is declared.
 		s.status.InterruptedSince = nil
-	case since == nil && !s.routed:
+		return nil
+	}
+	if s.status.InterruptedSince == nil {
 		health, err := healthOf(ctx, s)
 		if err != nil {
 			return err
 		}
 		s.status.InterruptedSince = interruptedSince(s, health)
-	case since != nil && s.routed:
-		if err := r.catchUp(ctx, s, since.Time); err != nil {
-			return err
-		}
-		s.status.InterruptedSince = nil
 	}
+	since := s.status.InterruptedSince
+	if since == nil || !s.routed {
+		return nil
+	}
+	if err := r.catchUp(ctx, s, since.Time); err != nil {
+		return err
+	}
+	s.status.InterruptedSince = nil
 	return nil
 }
 
@@ -51,6 +58,8 @@ func (r *Reconciler) interrupt(ctx context.Context, s *scope) error {
 func interruptedSince(s *scope, health bus.Health) *metav1.Time {
 	var since time.Time
 	switch {
+	case s.routed:
+		since = refusedSince(s, health)
 	case s.withdraw:
 		since = s.now.Add(-interruptMargin)
 	case s.lost:
@@ -58,13 +67,30 @@ func interruptedSince(s *scope, health bus.Health) *metav1.Time {
 		if said := time.Unix(health.DeauthorizedAt, 0).Add(-interruptMargin); health.DeauthorizedAt > 0 && said.Before(since) {
 			since = said
 		}
-	default:
+	}
+	if since.IsZero() {
 		return nil
 	}
 	if connected := s.status.ConnectedAt.Time; since.Before(connected) {
 		since = connected
 	}
 	return timeOf(since)
+}
+
+// refusedSince is since when events were refused for longer than Stripe repeats them, once one is accepted again; else zero.
+func refusedSince(s *scope, health bus.Health) time.Time {
+	last := s.conditions.Before(v1alpha1.ConditionEventsVerified)
+	if last == nil || last.Status != metav1.ConditionFalse || health.LastVerifiedAt <= last.LastTransitionTime.Unix() {
+		return time.Time{}
+	}
+	repeated := repeatedLive
+	if s.conn.Spec.Mode == v1alpha1.ModeTest {
+		repeated = repeatedTest
+	}
+	if s.now.Sub(last.LastTransitionTime.Time) < repeated {
+		return time.Time{}
+	}
+	return last.LastTransitionTime.Add(-unnoticed)
 }
 
 // catchUp has what happened since a moment read, once: its name tells the moment.
