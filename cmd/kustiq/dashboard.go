@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -56,13 +54,9 @@ func (f *signInFlags) check() error {
 func (r *role) newSignIn(f signInFlags, base string) (*signin.Provider, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if f.caFile != "" {
-		pem, err := os.ReadFile(f.caFile)
+		trusted, err := readCertificates("oidc-ca-file", f.caFile)
 		if err != nil {
-			return nil, fmt.Errorf("--oidc-ca-file: %w", err)
-		}
-		trusted := x509.NewCertPool()
-		if !trusted.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--oidc-ca-file: %s holds no certificate", f.caFile)
+			return nil, err
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
 	}

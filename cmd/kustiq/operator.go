@@ -35,7 +35,10 @@ type regionFile struct {
 	BusTokenFile string `json:"busTokenFile"`
 	// BusTokenSecret names a Secret of the operator's namespace instead: one that may be made while this pod starts.
 	BusTokenSecret secretKey `json:"busTokenSecret"`
-	BusReplicas    int       `json:"busReplicas"`
+	// BusCredsFile and BusCAFile are as the flags of the other roles.
+	BusCredsFile string `json:"busCredsFile"`
+	BusCAFile    string `json:"busCAFile"`
+	BusReplicas  int    `json:"busReplicas"`
 	// BusPlacement and BusStreamSize are as the flags of the other roles.
 	BusPlacement  placementFile     `json:"busPlacement"`
 	BusStreamSize resource.Quantity `json:"busStreamSize"`
@@ -54,6 +57,7 @@ type placementFile struct {
 func (f regionFile) bus() busFlags {
 	return busFlags{
 		region: f.Name, url: f.BusURL, tokenFile: f.BusTokenFile, tokenSecret: f.BusTokenSecret, replicas: max(1, f.BusReplicas),
+		credsFile: f.BusCredsFile, caFile: f.BusCAFile,
 		placement: bus.Placement(f.BusPlacement), streamSize: resource.QuantityValue{Quantity: f.BusStreamSize},
 	}
 }
@@ -139,7 +143,7 @@ keysets it needs tokens and bus. The file of --config names the regions:
     receiverURL: https://eu.events.example.com     # where Stripe posts, without a path
     dashboardURL: https://kustiq.example.com       # where people consent
     busURL: nats://kustiq-bus-eu:4222
-    busTokenFile: /etc/kustiq/bus-eu/token         # or busTokenSecret: {name: kustiq-keys, key: bus-token}
+    busTokenFile: /etc/kustiq/bus-eu/token         # or busTokenSecret: {name: kustiq-keys, key: bus-token}, or busCredsFile
     busReplicas: 1
     busStreamSize: 1Gi` + environmentHelp,
 		Example: `  kustiq operator --installation-id prod-1 --config /etc/kustiq/operator.yaml`,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -62,6 +63,7 @@ func missing(needs ...need) error {
 // busFlags say how a role reaches the bus of its region.
 type busFlags struct {
 	region, url, tokenFile string
+	credsFile, caFile      string
 	replicas               int
 	// tokenSecret is the operator's way to a token, and token what it has read there.
 	tokenSecret secretKey
@@ -73,8 +75,10 @@ type busFlags struct {
 func (f *busFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.region, "region", "", "the data region: EU or US")
-	flags.StringVar(&f.url, "bus-url", "", "the region's bus, e.g. nats://kustiq-bus:4222; several servers of a cluster by commas")
+	flags.StringVar(&f.url, "bus-url", "", "the region's bus, e.g. nats://kustiq-bus:4222, or tls://… for a NATS that is there already; several servers of a cluster by commas")
 	flags.StringVar(&f.tokenFile, "bus-token-file", "", "file with the token that the bus asks for")
+	flags.StringVar(&f.credsFile, "bus-creds-file", "", "file with a user's JWT and seed (.creds), where an external NATS asks for these instead of a token")
+	flags.StringVar(&f.caFile, "bus-ca-file", "", "file with the certificates that sign an external NATS's, when the system does not know them")
 	flags.IntVar(&f.replicas, "bus-replicas", 1, "copies of each stream and bucket: 1, or 3 on a cluster")
 	flags.StringVar(&f.placement.Cluster, "bus-placement-cluster", "", "cluster of an external super-cluster that keeps the region's streams")
 	flags.StringSliceVar(&f.placement.Tags, "bus-placement-tags", nil, "tags of the servers that may keep the region's streams, e.g. region:eu")
@@ -94,6 +98,9 @@ func (f *busFlags) checkValues() error {
 	if !slices.Contains([]string{"EU", "US"}, f.region) {
 		return fmt.Errorf("region %q is unknown: use EU or US", f.region)
 	}
+	if f.credsFile != "" && (f.tokenFile != "" || f.tokenSecret != (secretKey{})) {
+		return errors.New("a token and a file of credentials for the bus are both given: leave one out")
+	}
 	if f.streamSize.Sign() < 0 {
 		return errors.New("the size of the streams is negative")
 	}
@@ -104,6 +111,9 @@ func (f *busFlags) checkValues() error {
 		parsed, err := url.Parse(server)
 		if err != nil {
 			return errors.New("the bus URL is not like nats://kustiq-bus:4222") // the cause quotes it
+		}
+		if !slices.Contains([]string{"nats", "tls"}, parsed.Scheme) {
+			return errors.New("the bus URL must begin with nats:// or tls://")
 		}
 		if parsed.User != nil {
 			return errors.New("the bus URL holds a credential: put the token into a file and give that by --bus-token-file")
@@ -123,9 +133,20 @@ func (r *role) openBus(name string, f busFlags) (b *bus.Bus, err error) {
 			return nil, err
 		}
 	}
+	// The connection reads these itself, and would wait for one that is not there.
+	if f.credsFile != "" {
+		if _, err := readSecret("bus-creds-file", f.credsFile); err != nil {
+			return nil, err
+		}
+	}
+	if f.caFile != "" {
+		if _, err := readCertificates("bus-ca-file", f.caFile); err != nil {
+			return nil, err
+		}
+	}
 	err = r.insist("a connection", func() (err error) {
 		b, err = bus.Open(r.ctx, bus.Options{
-			URL: f.url, Token: token, Region: regionToken(f.region), Replicas: f.replicas,
+			URL: f.url, Token: token, CredsFile: f.credsFile, CAFile: f.caFile, Region: regionToken(f.region), Replicas: f.replicas,
 			Placement: f.placement, StreamBytes: f.streamSize.Value(), Name: "kustiq-" + name, Logger: r.log,
 		})
 		if err != nil {
@@ -153,4 +174,17 @@ func readSecret(flag, file string) (string, error) {
 		return "", fmt.Errorf("--%s: %s is empty", flag, file)
 	}
 	return secret, nil
+}
+
+// readCertificates reads a file of certificates that sign those of a server.
+func readCertificates(flag, file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--%s: %s holds no certificate", flag, file)
+	}
+	return trusted, nil
 }

@@ -38,6 +38,8 @@ func TestRolesSayWhatIsMissing(t *testing.T) {
 		"a receiver without a bus":         {newReceiverCommand, []string{"--region", "EU"}, "--bus-url is missing"},
 		"a receiver without keys":          {newReceiverCommand, onBus, "--keys-dir is missing"},
 		"a credential in the bus URL":      {newReceiverCommand, with("--bus-url", "nats://word@x"), "holds a credential: put the token into a file"},
+		"a bus of another kind":            {newReceiverCommand, with("--bus-url", "wss://x"), "must begin with nats:// or tls://"},
+		"two ways into the bus":            {newReceiverCommand, append(onBus, "--bus-token-file", "x", "--bus-creds-file", "y"), "are both given: leave one out"},
 		"two copies":                       {newReceiverCommand, append(onBus, "--bus-replicas", "2"), "2 replicas on the bus are not possible"},
 		"a log of no format":               {newReceiverCommand, append(onBus, "--keys-dir", "x", "--log-format", "xml"), `--log-format "xml" is unknown: use text or json`},
 		"keys that are not there":          {newReceiverCommand, append(onBus, "--keys-dir", "/nowhere", "--metrics-listen", "127.0.0.1:0"), "/nowhere"},
@@ -49,6 +51,7 @@ func TestRolesSayWhatIsMissing(t *testing.T) {
 		"an operator without a name":       {newOperatorCommand, nil, "--installation-id is missing"},
 		"an operator without regions":      {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: []")}, "names no region"},
 		"a token from two places":          {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: [{name: EU, receiverURL: https://x, dashboardURL: https://x, busURL: nats://x, busTokenFile: x, busTokenSecret: {name: x, key: y}}]")}, "leave one out"},
+		"credentials beside a token":       {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: [{name: EU, receiverURL: https://x, dashboardURL: https://x, busURL: tls://x, busCredsFile: x, busTokenSecret: {name: x, key: y}}]")}, "leave one out"},
 		"a region with a path":             {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "regions: [{name: EU, receiverURL: https://x/y}]")}, "is not a base URL"},
 		"an unknown field of the file":     {newOperatorCommand, []string{"--installation-id", "x", "--config", write(t, "c", "region: EU")}, "unknown field"},
 		"a dashboard without an address":   {newDashboardCommand, onBus, "--url is missing: give where browsers reach this dashboard"},
@@ -71,6 +74,21 @@ func TestRolesSayWhatIsMissing(t *testing.T) {
 				t.Error("a credential is repeated")
 			}
 		})
+	}
+}
+
+// TestABusFileAtFaultIsSaidAtOnce: what the connection reads by itself would be waited for.
+func TestABusFileAtFaultIsSaidAtOnce(t *testing.T) {
+	empty := write(t, "ca.crt", "\n")
+	for want, flags := range map[string]busFlags{
+		"--bus-creds-file: open /nowhere":               {credsFile: "/nowhere"},
+		"--bus-creds-file: " + empty + " is empty":      {credsFile: empty},
+		"--bus-ca-file: open /nowhere":                  {caFile: "/nowhere"},
+		"--bus-ca-file: " + empty + " holds no certifi": {caFile: empty},
+	} {
+		if _, err := (&role{}).openBus("receiver", flags); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, not %q", err, want)
+		}
 	}
 }
 

@@ -46,6 +46,10 @@ type Options struct {
 	Server *Server
 	// URL of an external NATS server or cluster, and the token it asks for.
 	URL, Token string
+	// CredsFile has a user's JWT and seed, where the server asks for these instead of a token. CAFile has the certificates that
+	// sign the server's; empty for the system's. Nothing is sent to a server without TLS when there is one, or when the URL is
+	// of tls://. Both are read at each connection, so that they may be replaced.
+	CredsFile, CAFile string
 	// Region token, "eu" or "us": nothing of one region is seen from another.
 	Region string
 	// Replicas of every stream and bucket: 1, or 3 on a cluster.
@@ -148,7 +152,15 @@ func dial(opts Options) (*nats.Conn, error) {
 	if opts.Server != nil {
 		return opts.Server.connect(options...)
 	}
-	return nats.Connect(opts.URL, append(options, nats.Token(opts.Token))...)
+	if opts.CAFile != "" {
+		options = append(options, nats.RootCAs(opts.CAFile))
+	}
+	if opts.CredsFile != "" {
+		options = append(options, nats.UserCredentials(opts.CredsFile))
+	} else {
+		options = append(options, nats.Token(opts.Token))
+	}
+	return nats.Connect(opts.URL, options...)
 }
 
 func (b *Bus) setUp(ctx context.Context) (err error) {
