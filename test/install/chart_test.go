@@ -166,6 +166,11 @@ func frugal(t *testing.T, pod *corev1.Pod) {
 		if v.Secret != nil {
 			g.Expect(v.Secret.Items).NotTo(BeEmpty(), "%s mounts all of a Secret", v.Name)
 		}
+		if v.Projected != nil {
+			for _, source := range v.Projected.Sources {
+				g.Expect(source.Secret == nil || len(source.Secret.Items) > 0).To(BeTrue(), "%s mounts all of a Secret", v.Name)
+			}
+		}
 	}
 }
 
@@ -277,6 +282,10 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"regions[0].name=EU,regions[0].receiver.replica=2":                                                 "additional properties 'replica' not allowed",
 		"regions[0].name=EU,regions[0].receiverURL=https://x/y":                                            "does not match pattern",
 		"bus.external.url=nats://user:word@host":                                                           "does not match pattern",
+		"bus.external.url=tsl://host,bus.external.tokenSecret.name=t":                                      "does not match pattern",
+		"bus.external.url=tls://host":                                                                      "bus.external of region EU needs tokenSecret.name or credsSecret.name",
+		"bus.external.url=tls://host,bus.external.tokenSecret.name=t,bus.external.credsSecret.name=c":      "bus.external of region EU has both tokenSecret and credsSecret",
+		"engine.extraVolumes[0].emptyDir=":                                                                 "missing property 'name'",
 		"keys.kmsURI=arn:aws:kms":                                                                          "does not match pattern",
 		"dashboard.oidc.issuerURL=http://login":                                                            "does not match pattern",
 		"dashboard.oidc.issuerURL=https://login":                                                           "dashboard.oidc",

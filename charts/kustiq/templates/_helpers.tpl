@@ -62,6 +62,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := set $bus "url" $bus.external.url -}}
 {{- $_ := set $bus "copies" $bus.external.replicas -}}
 {{- $_ := set $bus "token" $bus.external.tokenSecret -}}
+{{- $way := dict "token" $bus.external.tokenSecret.name "creds" $bus.external.credsSecret.name -}}
+{{- if and $way.token $way.creds -}}
+{{- fail (printf "bus.external of region %s has both tokenSecret and credsSecret: leave one out" .region.name) -}}
+{{- else if not (or $way.token $way.creds) -}}
+{{- fail (printf "bus.external of region %s needs tokenSecret.name or credsSecret.name: the Secret with what its roles sign in by" .region.name) -}}
+{{- end -}}
 {{- else -}}
 {{- $urls := list -}}{{- $members := list -}}
 {{- range $i := until (int $bus.replicas) -}}
@@ -81,7 +87,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "kustiq.busArgs" -}}
 - --region={{ .r.name }}
 - --bus-url={{ .r.bus.url }}
+{{- with .r.bus.external }}
+{{- if and .url .credsSecret.name }}
+- --bus-creds-file=/etc/kustiq/bus/user.creds
+{{- else }}
 - --bus-token-file=/etc/kustiq/bus/token
+{{- end }}
+{{- if and .url .caSecret.name }}
+- --bus-ca-file=/etc/kustiq/bus/ca.crt
+{{- end }}
+{{- end }}
 - --bus-replicas={{ .r.bus.copies }}
 - --bus-stream-size={{ .r.bus.streamSize }}
 {{- if .r.bus.external.url }}
@@ -105,13 +120,34 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{- /* The token of a region's bus as a volume. Takes name and r. */ -}}
-{{- define "kustiq.busTokenVolume" -}}
-- name: {{ .name }}
-  secret:
-    secretName: {{ .r.bus.token.name }}
+{{- /* One key of a Secret as the source of a volume. Takes secret and path. */ -}}
+{{- define "kustiq.secretSource" -}}
+- secret:
+    name: {{ .secret.name }}
+    items: [{key: {{ .secret.key }}, path: {{ .path }}}]
+{{- end -}}
+
+{{- /* What a role signs in to the bus of its region by, and the certificates that sign the bus's. Takes a region. */ -}}
+{{- define "kustiq.busVolume" -}}
+- name: bus
+  projected:
     defaultMode: 0440
-    items: [{key: {{ .r.bus.token.key }}, path: token}]
+    sources:
+    {{- if .bus.token.name }}
+    {{- include "kustiq.secretSource" (dict "secret" .bus.token "path" "token") | nindent 4 }}
+    {{- end }}
+    {{- if .bus.external.url }}
+    {{- include "kustiq.externalBusSources" .bus.external | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{- define "kustiq.externalBusSources" -}}
+{{- if .credsSecret.name }}
+{{- include "kustiq.secretSource" (dict "secret" .credsSecret "path" "user.creds") | nindent 0 }}
+{{- end }}
+{{- if .caSecret.name }}
+{{- include "kustiq.secretSource" (dict "secret" .caSecret "path" "ca.crt") | nindent 0 }}
+{{- end }}
 {{- end -}}
 
 {{- /* Those keysets that a role needs, and no others. Takes root and names. */ -}}
@@ -272,16 +308,20 @@ spec:
 {{- if eq .store.type "sqlite" -}}
 {name: scores, mountPath: /var/lib/kustiq}
 {{- else -}}
-{name: dsn, mountPath: /etc/kustiq/store, readOnly: true}
+{name: store, mountPath: /etc/kustiq/store, readOnly: true}
 {{- end -}}
 {{- end -}}
 
 {{- define "kustiq.dsnVolume" -}}
-- name: dsn
-  secret:
-    secretName: {{ required "store.postgres.dsnSecret.name is missing: name the Secret that holds the DSN" .store.postgres.dsnSecret.name }}
+{{- $_ := required "store.postgres.dsnSecret.name is missing: name the Secret that holds the DSN" .store.postgres.dsnSecret.name -}}
+- name: store
+  projected:
     defaultMode: 0440
-    items: [{key: {{ .store.postgres.dsnSecret.key }}, path: dsn}]
+    sources:
+    {{- include "kustiq.secretSource" (dict "secret" .store.postgres.dsnSecret "path" "dsn") | nindent 4 }}
+    {{- if .store.postgres.caSecret.name }}
+    {{- include "kustiq.secretSource" (dict "secret" .store.postgres.caSecret "path" "ca.crt") | nindent 4 }}
+    {{- end }}
 {{- end -}}
 
 {{- /* The dashboard's container. Takes root, r, and the port of its metrics. */ -}}
@@ -329,7 +369,7 @@ spec:
   volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: keys, mountPath: /etc/kustiq/keys, readOnly: true}
-  - {name: bus-token, mountPath: /etc/kustiq/bus, readOnly: true}
+  - {name: bus, mountPath: /etc/kustiq/bus, readOnly: true}
   - {{ include "kustiq.storeMount" .r }}
   {{- if eq .r.store.type "sqlite" }}
   # The engine beside it is given no token.
@@ -340,6 +380,9 @@ spec:
   {{- end }}
   {{- if $oidc.caConfigMap.name }}
   - {name: oidc-ca, mountPath: /etc/kustiq/oidc-ca, readOnly: true}
+  {{- end }}
+  {{- with .r.dashboard.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
 
