@@ -50,7 +50,10 @@ func TestADocumentIsAllThatAScriptReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	live := &v1alpha1.StripeConnection{ObjectMeta: named("stripe-live"), Status: v1alpha1.StripeConnectionStatus{ConnectURL: "https://kustiq.example/connect"}}
-	live.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "somebody", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: v1alpha1.GroupVersion.String(), FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte("{}")}}}
+	live.ManagedFields = []metav1.ManagedFieldsEntry{{
+		Manager: "somebody", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: v1alpha1.GroupVersion.String(),
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1("{}"),
+	}}
 	for _, c := range []struct{ args, kind, told, holds string }{
 		{"connect stripe-live", "StripeConnection", "https://kustiq.example/connect", `"connectURL": "https://kustiq.example/connect"`},
 		{"connect stripe-live --wait", "StripeConnection", "Ready", `"type": "Ready"`},

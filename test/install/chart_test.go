@@ -285,7 +285,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"bus.external.url=tsl://host,bus.external.tokenSecret.name=t":                                      "does not match pattern",
 		"bus.external.url=tls://host":                                                                      "bus.external of region EU needs tokenSecret.name or credsSecret.name",
 		"bus.external.url=tls://host,bus.external.tokenSecret.name=t,bus.external.credsSecret.name=c":      "bus.external of region EU has both tokenSecret and credsSecret",
-		"engine.extraVolumes[0].emptyDir=":                                                                 "missing property 'name'",
+		"engine.extraVolumes[0].emptyDir.medium=x":                                                         "missing property 'name'",
 		"keys.kmsURI=arn:aws:kms":                                                                          "does not match pattern",
 		"dashboard.oidc.issuerURL=http://login":                                                            "does not match pattern",
 		"dashboard.oidc.issuerURL=https://login":                                                           "dashboard.oidc",
