@@ -14,6 +14,8 @@ import (
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/controllers/orphan"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/stripeapi"
+	"github.com/kustiq/kustiq/internal/stripesim"
 	"github.com/kustiq/kustiq/internal/tokenstore"
 )
 
@@ -107,6 +109,33 @@ var _ = Describe("Deleting a connection", func() {
 		expectCondition(ctx, second, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	})
 
+	It("leaves the account to another connection that has it, whichever of the two goes", func(ctx context.Context) {
+		s, acct := newStory(ctx), account("DE", true)
+		stays := s.connected(ctx, "stays", acct)
+		goes := s.taken(ctx, "goes", acct, func(c *v1alpha1.StripeConnection) { c.Spec.DeletionPolicy = v1alpha1.DeletionErase })
+		remove(ctx, goes)
+		Expect(authorized(acct)).To(BeTrue(), "the grant is the other's too")
+		_, _, err := euBus.Erasures().Get(ctx, string(goes.UID))
+		Expect(err).To(MatchError(bus.ErrNotFound))
+		Eventually(func() []string { return eventReasons(ctx, goes) }).Should(ContainElements("GrantKept", "ScoresKept"))
+		Expect(routeOf(ctx, acct)).To(HaveValue(HaveField("Connection", string(stays.UID))))
+
+		By("letting the other one take over")
+		heir := s.taken(ctx, "heir", acct)
+		remove(ctx, stays)
+		nudge(ctx, heir)
+		expectCondition(ctx, heir, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+		Expect(routeOf(ctx, acct)).To(HaveValue(HaveField("Connection", string(heir.UID))))
+	})
+
+	It("gives the account back when both of two connections go", func(ctx context.Context) {
+		s, acct := newStory(ctx), account("DE", true)
+		one := s.connected(ctx, "one", acct)
+		s.taken(ctx, "other", acct)
+		Expect(k8s.DeleteAllOf(ctx, &v1alpha1.StripeConnection{}, client.InNamespace(one.Namespace))).To(Succeed())
+		Eventually(func() bool { return authorized(acct) }).Should(BeFalse())
+	})
+
 	It("has the engine erase scores when it is told to, and says what went", func(ctx context.Context) {
 		s, acct := newStory(ctx), account("DE", true)
 		c := s.connection(ctx, "main", func(c *v1alpha1.StripeConnection) { c.Spec.DeletionPolicy = v1alpha1.DeletionErase })
@@ -144,6 +173,26 @@ var _ = Describe("Deleting a connection", func() {
 		Expect(err).NotTo(HaveOccurred())
 	})
 })
+
+// taken makes a connection that has redeemed a consent for an account at the same moment as another one, which has the
+// account's route.
+func (s *story) taken(ctx context.Context, name string, a *stripesim.Account, change ...func(*v1alpha1.StripeConnection)) *v1alpha1.StripeConnection {
+	GinkgoHelper()
+	c := s.connection(ctx, name, change...)
+	expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonAwaitingConsent)
+	p := stripeapi.Platform{ClientID: platform.ClientIDLive, SecretKey: platform.SecretKeyLive}
+	answer, err := sim.Consent(stripe.AuthorizeURL(p), redirectURI, a.ID)
+	Expect(err).NotTo(HaveOccurred())
+	granted, err := stripe.Exchange(ctx, p, answer.Get("code"))
+	Expect(err).NotTo(HaveOccurred())
+	_, err = tokens.Save(ctx, string(c.UID), tokenstore.Record{
+		Generation: 1, Account: granted.Account, Livemode: granted.Livemode, Scope: granted.Scope,
+		Access: granted.Access, Refresh: granted.Refresh, IssuedAt: clk.Now(), RotatedAt: clk.Now(),
+	})
+	Expect(err).NotTo(HaveOccurred())
+	expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccountTaken)
+	return c
+}
 
 // remove deletes an object and waits until it is gone.
 func remove(ctx context.Context, o client.Object) {

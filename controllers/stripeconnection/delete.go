@@ -53,7 +53,8 @@ func (r *Reconciler) stillDeleting(ctx context.Context, s *scope, stops []step.S
 	return result, nil
 }
 
-// deauthorize gives the grant back to Stripe. One that is gone already is no error.
+// deauthorize gives the grant back to Stripe. One that is gone already is no error. To Stripe the grants of two
+// connections of one account are one and the same, so it stays while another has the account.
 func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
 	if err := r.loadToken(ctx, s); err != nil {
 		return err
@@ -61,7 +62,16 @@ func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
 	if s.token == nil {
 		return nil
 	}
-	err := r.readCredentials(ctx, s)
+	heir, err := r.heir(ctx, s, s.sharesGrant)
+	if err != nil {
+		return err
+	}
+	if heir != "" {
+		s.note(normal, "GrantKept", "Delete", fmt.Sprintf(
+			"The grant of account %s is not given back: StripeConnection %s has the account too.", s.status.AccountID, heir))
+		return nil
+	}
+	err = r.readCredentials(ctx, s)
 	if err == nil {
 		err = r.api(s.platform).Deauthorize(ctx, s.platform, s.token.Account)
 	}

@@ -11,19 +11,24 @@ import (
 )
 
 // erase has the engine remove what the account has left in the store, when the deletion policy says so. An engine that
-// is away does it when it is back: the request outlives the connection.
+// is away does it when it is back: the request outlives the connection. Nothing is asked while another connection of the
+// Workspace has the account: what the account has left is that one's too.
 func (r *Reconciler) erase(ctx context.Context, s *scope) error {
 	if s.bus == nil || s.conn.Spec.DeletionPolicy != v1alpha1.DeletionErase || s.status.AccountID == "" {
 		return nil
 	}
 	wanted, _, err := s.bus.Erasures().Get(ctx, s.uid)
 	if errors.Is(err, bus.ErrNotFound) {
-		wanted = bus.Erasure{
-			Workspace: s.workspaceKey(), Account: s.status.AccountID, Livemode: s.mode.livemode(), RequestedAt: s.now.Unix(),
+		heir, failed := r.heir(ctx, s, s.sharesScores)
+		if failed != nil {
+			return failed
 		}
-		if _, err = s.bus.Erasures().Create(ctx, s.uid, wanted); errors.Is(err, bus.ErrExists) {
-			err = nil
+		if heir != "" {
+			s.note(normal, "ScoresKept", "Delete", fmt.Sprintf(
+				"What account %s has left is not erased: StripeConnection %s has the account too.", s.status.AccountID, heir))
+			return nil
 		}
+		wanted, err = askErasure(ctx, s)
 	}
 	switch {
 	case err != nil:
@@ -39,4 +44,14 @@ func (r *Reconciler) erase(ctx context.Context, s *scope) error {
 	s.note(warning, "ErasurePending", "Delete", fmt.Sprintf(
 		"No engine has answered. What account %s has left is erased as soon as one runs.", wanted.Account))
 	return nil
+}
+
+func askErasure(ctx context.Context, s *scope) (bus.Erasure, error) {
+	wanted := bus.Erasure{
+		Workspace: s.workspaceKey(), Account: s.status.AccountID, Livemode: s.mode.livemode(), RequestedAt: s.now.Unix(),
+	}
+	if _, err := s.bus.Erasures().Create(ctx, s.uid, wanted); err != nil && !errors.Is(err, bus.ErrExists) {
+		return wanted, err
+	}
+	return wanted, nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kustiq/kustiq/api/errcode"
@@ -158,33 +157,6 @@ func (r *Reconciler) keep(ctx context.Context, s *scope, granted stripeapi.Token
 	}
 	s.note(normal, v1alpha1.ReasonGranted, "Authorize", fmt.Sprintf("Account %s authorised in %s mode.", granted.Account, s.mode))
 	return r.saveToken(ctx, s, record)
-}
-
-// holderOf names the other connection, as namespace/name, that has this account in this mode; "" when there is none.
-// Both the routes and the statuses are asked: a suspended connection has no route, one of another operator no status.
-func (r *Reconciler) holderOf(ctx context.Context, s *scope, account string, livemode bool) (string, error) {
-	var connections v1alpha1.StripeConnectionList
-	if err := r.Client.List(ctx, &connections, client.MatchingFields{indexAccount: account}); err != nil {
-		return "", fmt.Errorf("list connections of an account: %w", err)
-	}
-	for i := range connections.Items {
-		other := &connections.Items[i]
-		if string(other.UID) != s.uid && modeOf(other.Spec.Mode).livemode() == livemode {
-			return client.ObjectKeyFromObject(other).String(), nil
-		}
-	}
-	route, _, err := s.bus.Routes().Get(ctx, bus.RouteKey(account, livemode))
-	if errors.Is(err, bus.ErrNotFound) || (err == nil && route.Connection == s.uid) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read route: %w", err)
-	}
-	alive, err := r.byUID(ctx, route.Connection)
-	if err != nil || alive == nil {
-		return "", err
-	}
-	return client.ObjectKeyFromObject(alive).String(), nil
 }
 
 func grantContext(uid string) string { return "grant/" + uid }
