@@ -2,6 +2,8 @@ package controllers_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -62,6 +64,55 @@ var _ = Describe("Deleting a connection", func() {
 		c := newStory(ctx).connected(ctx, "main", acct)
 		sim.Revoke(acct.ID, true)
 		remove(ctx, c)
+	})
+
+	It("gives back a grant whose token is lost", func(ctx context.Context) {
+		acct := account("DE", true)
+		c := newStory(ctx).connected(ctx, "main", acct)
+		Expect(tokens.Delete(ctx, string(c.UID))).To(Succeed())
+		expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonAwaitingConsent)
+		remove(ctx, c)
+		Expect(authorized(acct)).To(BeFalse())
+	})
+
+	It("takes one whose token is lost for gone when Stripe shows the account no more", func(ctx context.Context) {
+		acct := account("DE", true)
+		c := newStory(ctx).connected(ctx, "main", acct)
+		sim.Revoke(acct.ID, true)
+		Expect(tokens.Delete(ctx, string(c.UID))).To(Succeed())
+		remove(ctx, c)
+	})
+
+	It("does not take a grant for gone because the platform's credentials are wrong", func(ctx context.Context) {
+		acct := account("DE", true)
+		c := newStory(ctx).connected(ctx, "main", acct)
+		setClientID(ctx, "ca_other")
+		DeferCleanup(setClientID, platform.ClientIDLive)
+		Expect(k8s.Delete(ctx, c)).To(Succeed())
+		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
+		clk.Step(16 * time.Minute)
+		nudge(ctx, c)
+		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(c), c) }).ShouldNot(Succeed())
+		record := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: orphan.Name(string(c.UID))}}
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(record), record)).To(Succeed())
+
+		By("keeping it in mind until they are right")
+		refused := refusedDeauthorizations()
+		clk.Step(11 * time.Minute)
+		for range 2 { // the second begins when the first has come to its end
+			change(ctx, record, func() { record.Data["note"] = fmt.Sprint(serial.Add(1)) })
+			Eventually(refusedDeauthorizations).Should(BeNumerically(">", refused))
+			refused = refusedDeauthorizations()
+		}
+		setClientID(ctx, platform.ClientIDLive)
+		Eventually(func() error {
+			if err := k8s.Get(ctx, client.ObjectKeyFromObject(record), record); err != nil {
+				return err
+			}
+			record.Data["note"] = fmt.Sprint(serial.Add(1))
+			return client.IgnoreNotFound(k8s.Update(ctx, record))
+		}).ShouldNot(Succeed())
+		Expect(authorized(acct)).To(BeFalse())
 	})
 
 	It("stops events first, says what it waits for, and gives up after a while", func(ctx context.Context) {
@@ -192,6 +243,29 @@ func (s *story) taken(ctx context.Context, name string, a *stripesim.Account, ch
 	Expect(err).NotTo(HaveOccurred())
 	expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccountTaken)
 	return c
+}
+
+// setClientID changes the platform's credentials for live mode, as its administrator does.
+func setClientID(ctx context.Context, id string) {
+	GinkgoHelper()
+	secret := platformSecret()
+	change(ctx, secret, func() { secret.Data["client-id-live"] = []byte(id) })
+}
+
+// refusedDeauthorizations counts how often Stripe has refused to end a grant.
+func refusedDeauthorizations() float64 {
+	GinkgoHelper()
+	families, err := asked.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	n := 0.0
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if text := m.String(); family.GetName() == "kustiq_stripe_requests_total" && strings.Contains(text, "oauth_deauthorize") && strings.Contains(text, "4xx") {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
 }
 
 // remove deletes an object and waits until it is gone.

@@ -110,7 +110,6 @@ func Setup(mgr ctrl.Manager, cfg Config) error {
 		addWorkspace,
 		addStripeConnection,
 		addBackfill,
-		addOrphan,
 		addMetrics,
 	} {
 		if err := add(ctx, mgr, cfg); err != nil {
@@ -155,12 +154,16 @@ func addStripeConnection(ctx context.Context, mgr ctrl.Manager, cfg Config) erro
 	if err != nil {
 		return err
 	}
+	if err := addOrphan(mgr, cfg, r); err != nil {
+		return err
+	}
 	return r.SetupWithManager(ctx, mgr)
 }
 
-func addOrphan(_ context.Context, mgr ctrl.Manager, cfg Config) error {
+// addOrphan adds what tries again for deleted connections, at the same pace towards Stripe as those that are there.
+func addOrphan(mgr ctrl.Manager, cfg Config, connections *stripeconnection.Reconciler) error {
 	r, err := orphan.New(orphan.Config{
-		Client: mgr.GetClient(), OperatorNamespace: cfg.OperatorNamespace, API: cfg.API, Clock: cfg.Clock, Jitter: cfg.Jitter,
+		Client: mgr.GetClient(), GiveBack: connections.GiveBack, Clock: cfg.Clock, Jitter: cfg.Jitter,
 	})
 	if err != nil {
 		return err

@@ -61,7 +61,9 @@ var (
 	busVault *vault.Vault
 	tokens   *tokenstore.Store
 	metrics  *prometheus.Registry
-	tasks    *taskLog
+	// asked has the metrics of what is asked of Stripe.
+	asked *prometheus.Registry
+	tasks *taskLog
 	// admin is the cluster as its administrator reaches it, from the command line too.
 	admin *devcluster.Cluster
 )
@@ -142,7 +144,8 @@ func startStripe(ctx context.Context, logger *slog.Logger) {
 	sim.AddPlatform(platform)
 	server := httptest.NewServer(sim)
 	DeferCleanup(server.Close)
-	stripe, err = stripeapi.New(stripeapi.Config{APIURL: server.URL, ConnectURL: server.URL, Clock: clk, Metrics: prometheus.NewRegistry()})
+	asked = prometheus.NewRegistry()
+	stripe, err = stripeapi.New(stripeapi.Config{APIURL: server.URL, ConnectURL: server.URL, Clock: clk, Metrics: asked})
 	Expect(err).NotTo(HaveOccurred())
 	stripeURL = server.URL
 }

@@ -3,7 +3,6 @@ package orphan
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,11 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
-	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/controllers/buswatch"
-	"github.com/kustiq/kustiq/controllers/credentials"
 	"github.com/kustiq/kustiq/internal/step"
-	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
 // controllerName is the controller's.
@@ -34,11 +30,11 @@ const (
 
 // Config is what the controller works with. All of it is needed.
 type Config struct {
-	Client            client.Client
-	OperatorNamespace string
-	API               *stripeapi.API
-	Clock             clock.PassiveClock
-	Jitter            step.Jitter
+	Client client.Client
+	// GiveBack ends a grant at Stripe. That it is gone already, or needed again, is no error.
+	GiveBack func(context.Context, Grant) error
+	Clock    clock.PassiveClock
+	Jitter   step.Jitter
 }
 
 // Reconciler gives orphaned grants back.
@@ -46,8 +42,8 @@ type Reconciler struct{ Config }
 
 // New makes the reconciler.
 func New(c Config) (*Reconciler, error) {
-	if c.Client == nil || c.OperatorNamespace == "" || c.API == nil || c.Clock == nil || c.Jitter == nil {
-		return nil, errors.New("orphan: client, operator namespace, API, clock and jitter are needed")
+	if c.Client == nil || c.GiveBack == nil || c.Clock == nil || c.Jitter == nil {
+		return nil, errors.New("orphan: client, a way to give back, clock and jitter are needed")
 	}
 	return &Reconciler{c}, nil
 }
@@ -76,35 +72,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if age < retryFirst { // it was tried until just now
 		return ctrl.Result{RequeueAfter: retryFirst - age}, nil
 	}
-	if err := r.giveBack(ctx, grant); err != nil {
+	if err := r.GiveBack(ctx, grant); err != nil {
 		log.FromContext(ctx).Error(err, "giving an orphaned grant back", "account", grant.Account)
 		return ctrl.Result{RequeueAfter: r.Jitter.Shorten(min(retryMost, max(retryFirst, age/retryShare)))}, nil
 	}
 	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Delete(ctx, &record))
-}
-
-// giveBack deauthorises the account, unless it has been connected again meanwhile: then the grant is needed.
-func (r *Reconciler) giveBack(ctx context.Context, g Grant) error {
-	var connections v1alpha1.StripeConnectionList
-	if err := r.Client.List(ctx, &connections, client.UnsafeDisableDeepCopy); err != nil { // read only
-		return fmt.Errorf("list connections: %w", err)
-	}
-	for i := range connections.Items {
-		c := &connections.Items[i]
-		if c.Status.AccountID == g.Account && (c.Spec.Mode == v1alpha1.ModeLive) == g.Livemode {
-			return nil
-		}
-	}
-	mode := "test"
-	if g.Livemode {
-		mode = "live"
-	}
-	platform, missing, err := credentials.Read(ctx, r.Client, r.OperatorNamespace, g.Region, mode)
-	if err != nil {
-		return err
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("platform credentials of region %s lack %v", g.Region, missing)
-	}
-	return r.API.Deauthorize(ctx, platform, g.Account)
 }

@@ -30,6 +30,9 @@ type Grant struct {
 	Account  string
 	Livemode bool
 	Region   string
+	// Refused says that Stripe knew no such grant for the platform's credentials although it honoured the account's token:
+	// the credentials were not the right ones, and only others can give it back.
+	Refused bool
 	// Since is when the attempt was given up.
 	Since time.Time
 }
@@ -46,8 +49,8 @@ func Record(ctx context.Context, c client.Client, namespace string, g Grant) err
 		},
 		Data: map[string]string{
 			"connection": g.Connection, "account": g.Account, "livemode": strconv.FormatBool(g.Livemode),
-			"region": g.Region, "since": g.Since.UTC().Format(time.RFC3339),
-			"left": "Stripe still honours the account's authorisation. It is given back by itself once Stripe can be reached; or remove Kustiq in the account's Stripe dashboard and delete this ConfigMap.",
+			"region": g.Region, "refused": strconv.FormatBool(g.Refused), "since": g.Since.UTC().Format(time.RFC3339),
+			"left": "Stripe still honours the account's authorisation. It is given back by itself once Stripe can be reached with the region's platform credentials; or remove Kustiq in the account's Stripe dashboard and delete this ConfigMap.",
 		},
 	}
 	if err := c.Create(ctx, record); err != nil && !apierrors.IsAlreadyExists(err) {
@@ -72,6 +75,6 @@ func parse(record *corev1.ConfigMap) (Grant, error) {
 	}
 	return Grant{
 		UID: strings.TrimPrefix(record.Name, namePrefix), Connection: record.Data["connection"], Account: record.Data["account"],
-		Livemode: livemode, Region: record.Data["region"], Since: since,
+		Livemode: livemode, Region: record.Data["region"], Refused: record.Data["refused"] == "true", Since: since,
 	}, nil
 }

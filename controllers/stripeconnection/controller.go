@@ -115,6 +115,7 @@ func New(c Config) (*Reconciler, error) {
 	}
 	r.windDown = []step.Step[*scope]{
 		{Name: "withdraw route", Condition: v1alpha1.ConditionReady, Run: r.withdrawRoute},
+		{Name: "recall account", Condition: v1alpha1.ConditionReady, Run: r.recallAccount},
 		{Name: "deauthorize", Condition: v1alpha1.ConditionReady, Run: r.deauthorize},
 		{Name: "delete token", Condition: v1alpha1.ConditionReady, Run: r.deleteToken},
 		{Name: "erase scores", Condition: v1alpha1.ConditionReady, Run: r.erase},

@@ -13,9 +13,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/controllers/orphan"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/kube"
 	"github.com/kustiq/kustiq/internal/step"
+	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
 // windDownDeadline is how long a deletion waits for Stripe or for credentials. After it, what is left there is told in
@@ -53,14 +55,28 @@ func (r *Reconciler) stillDeleting(ctx context.Context, s *scope, stops []step.S
 	return result, nil
 }
 
-// deauthorize gives the grant back to Stripe. One that is gone already is no error. To Stripe the grants of two
-// connections of one account are one and the same, so it stays while another has the account.
-func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
+// recallAccount loads the token, which is all that tells whose connection this is when the operator was killed before it
+// wrote that to the status. It is written there before anything else is undone, as the token goes before the rest; and
+// the route is withdrawn then.
+func (r *Reconciler) recallAccount(ctx context.Context, s *scope) error {
 	if err := r.loadToken(ctx, s); err != nil {
 		return err
 	}
-	if s.token == nil {
+	if s.token == nil || s.status.AccountID != "" {
 		return nil
+	}
+	s.describeToken()
+	if _, err := kube.ApplyStatus(ctx, r.Client, fieldOwner, s.conn, &s.conn.Status, s.status); err != nil {
+		return err
+	}
+	return r.withdrawRoute(ctx, s)
+}
+
+// deauthorize gives the grant back to Stripe, which takes no token: one that is lost is told by the status. To Stripe the
+// grants of two connections of one account are one and the same, so it stays while another has the account.
+func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
+	if s.token == nil && s.status.Token.Generation == 0 {
+		return nil // never authorised, or given back before
 	}
 	heir, err := r.heir(ctx, s, s.sharesGrant)
 	if err != nil {
@@ -73,18 +89,32 @@ func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
 	}
 	err = r.readCredentials(ctx, s)
 	if err == nil {
-		err = r.api(s.platform).Deauthorize(ctx, s.platform, s.token.Account)
+		err = r.giveBack(ctx, s, s.status.AccountID)
 	}
 	if err == nil || s.now.Before(s.deadline()) {
 		return err
 	}
 	log.FromContext(ctx).Error(err, "giving up on deauthorising an account")
-	return r.leaveBehind(ctx, s, fmt.Sprintf("Account %s could not be deauthorised.", s.token.Account))
+	left := orphan.Grant{
+		UID: s.uid, Connection: s.conn.Namespace + "/" + s.conn.Name, Account: s.status.AccountID,
+		Livemode: s.mode.livemode(), Region: s.regionName, Since: s.now, Refused: errors.Is(err, stripeapi.ErrNotGranted),
+	}
+	if err := orphan.Record(ctx, r.Client, r.OperatorNamespace, left); err != nil {
+		return err
+	}
+	s.leftBehind(fmt.Sprintf("Account %s could not be deauthorised.", left.Account), orphan.Name(left.UID))
+	return nil
 }
 
-// deleteToken removes the token, whether Stripe still honours it or not.
+// deleteToken removes the token, whether Stripe still honours it or not, and from the status what told of it: then
+// there is nothing to give back if the rest has to be tried again. Its time stays: the API server makes null of an object
+// whose every applied field has gone.
 func (r *Reconciler) deleteToken(ctx context.Context, s *scope) error {
-	return r.Tokens.Delete(ctx, s.uid)
+	if err := r.Tokens.Delete(ctx, s.uid); err != nil {
+		return err
+	}
+	s.status.Token = v1alpha1.TokenStatus{LastRotation: s.status.Token.LastRotation}
+	return nil
 }
 
 // clearBus removes what the bus holds of the connection.

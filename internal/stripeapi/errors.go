@@ -17,6 +17,9 @@ var (
 	ErrUnreadable = errors.New("stripeapi: unreadable answer")
 	// ErrUnreachable says that there was no answer, for a reason whose text might quote the request.
 	ErrUnreachable = errors.New("stripeapi: no answer")
+	// ErrNotGranted says that the platform has no grant of the account, or that its client id and key do not belong
+	// together: Stripe has one answer for both.
+	ErrNotGranted = errors.New("stripeapi: no grant of the account for these credentials")
 	// ErrNotFound says that Stripe knows no such object, or does not show it to this token.
 	ErrNotFound = errors.New("stripeapi: no such object")
 )

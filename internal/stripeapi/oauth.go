@@ -106,7 +106,8 @@ func (a *API) expiry(p Platform, granted *stripe.OAuthToken) time.Time {
 	return time.Time{}
 }
 
-// Deauthorize gives the account's grant back. That the grant is gone already is no error.
+// Deauthorize gives the account's grant back. ErrNotGranted is no proof that it is gone (OAuth reference, errors of
+// deauthorize): ask the account with its token, or Connected.
 func (a *API) Deauthorize(ctx context.Context, p Platform, account string) error {
 	client := oauth.Client{B: a.backend(stripe.ConnectBackend, a.connect, true), Key: p.SecretKey}
 	_, err := client.Del(&stripe.DeauthorizeParams{
@@ -117,7 +118,23 @@ func (a *API) Deauthorize(ctx context.Context, p Platform, account string) error
 	err = failure("deauthorise account", true, err)
 	var refused *Error
 	if errors.As(err, &refused) && refused.StripeCode == codeInvalidClient {
-		return nil
+		refused.cause = ErrNotGranted
 	}
 	return err
+}
+
+// Connected says whether the platform's key still reaches an account, which it does as long as there is a grant.
+func (a *API) Connected(ctx context.Context, p Platform, account string) (bool, error) {
+	var answer struct {
+		stripe.APIResource
+		ID string `json:"id"`
+	}
+	err := a.backend(stripe.APIBackend, a.api, true).Call(
+		http.MethodGet, stripe.FormatURLPath("/v1/accounts/%s", account), p.SecretKey, &stripe.Params{Context: ctx}, &answer)
+	err = failure("get connected account", true, err)
+	var refused *Error
+	if errors.As(err, &refused) && refused.StripeCode == codeAccountInvalid {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -132,25 +132,51 @@ func TestRefusedGrants(t *testing.T) {
 
 func TestDeauthorize(t *testing.T) {
 	tests := map[string]struct {
-		status int
-		body   string
-		fails  bool
+		status            int
+		body              string
+		fails, notGranted bool
 	}{
-		"done":         {200, `{"stripe_user_id":"acct_1"}`, false},
-		"done already": {401, oauthError("invalid_client"), false},
-		"refused":      {400, oauthError("invalid_request"), true},
-		"unavailable":  {503, "", true},
+		"done":           {200, `{"stripe_user_id":"acct_1"}`, false, false},
+		"none, or other": {401, oauthError("invalid_client"), true, true},
+		"refused":        {400, oauthError("invalid_request"), true, false},
+		"unavailable":    {503, "", true, false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := serve(t, says(tc.status, nil, tc.body))
 			api, _ := apiFor(t, server.URL)
-			if err := api.Deauthorize(context.Background(), platform(), "acct_1"); (err != nil) != tc.fails {
+			err := api.Deauthorize(context.Background(), platform(), "acct_1")
+			if (err != nil) != tc.fails || errors.Is(err, stripeapi.ErrNotGranted) != tc.notGranted {
 				t.Fatalf("got %v", err)
 			}
 			sent := server.requests()[0]
 			if sent.Path != "/oauth/deauthorize" || sent.Form.Get("client_id") != "ca_1" || sent.Form.Get("stripe_user_id") != "acct_1" {
 				t.Fatalf("sent %s with %v", sent.Path, sent.Form)
+			}
+		})
+	}
+}
+
+func TestConnected(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status      int
+		body        string
+		want, fails bool
+	}{
+		"a grant":       {200, `{"id":"acct_1"}`, true, false},
+		"none":          {403, `{"error":{"code":"account_invalid"}}`, false, false},
+		"another's key": {401, `{"error":{"type":"invalid_request_error"}}`, false, true},
+		"unavailable":   {503, "", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := serve(t, says(tc.status, nil, tc.body))
+			api, _ := apiFor(t, server.URL)
+			got, err := api.Connected(context.Background(), platform(), "acct_1")
+			if got != tc.want || (err != nil) != tc.fails {
+				t.Fatalf("got %v, %v", got, err)
+			}
+			if sent := server.requests()[0]; sent.Method != "GET" || sent.Path != "/v1/accounts/acct_1" {
+				t.Fatalf("sent %s %s", sent.Method, sent.Path)
 			}
 		})
 	}

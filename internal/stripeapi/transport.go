@@ -22,13 +22,14 @@ type policy func(method, path string) bool
 // readOnly is the policy when acting for a connected account.
 func readOnly(method, _ string) bool { return method == http.MethodGet }
 
-// platformOnly is the policy for the platform's own credentials: reading and keeping its webhook endpoints, and the
-// OAuth calls. Nothing that moves money or touches a connected account's data.
+// platformOnly is the policy for the platform's own credentials: reading and keeping its webhook endpoints, the OAuth
+// calls, and looking whether an account is still connected. Nothing that moves money or changes a connected account.
 func platformOnly(method, path string) bool {
 	endpoints := path == "/v1/webhook_endpoints" || strings.HasPrefix(path, "/v1/webhook_endpoints/")
 	switch method {
 	case http.MethodGet:
-		return endpoints
+		account, found := strings.CutPrefix(path, "/v1/accounts/")
+		return endpoints || (found && !strings.Contains(account, "/"))
 	case http.MethodDelete:
 		return strings.HasPrefix(path, "/v1/webhook_endpoints/")
 	case http.MethodPost:
@@ -120,7 +121,7 @@ func refuseRedirect(*http.Request, []*http.Request) error { return errRedirected
 // resourceOf gives the bounded label of a path: never an id.
 func resourceOf(path string) string {
 	switch name, _, _ := strings.Cut(strings.TrimPrefix(path, "/v1/"), "/"); name {
-	case "account", "customers", "subscriptions", "invoices", "charges", "disputes", "events", "webhook_endpoints":
+	case "account", "accounts", "customers", "subscriptions", "invoices", "charges", "disputes", "events", "webhook_endpoints":
 		return name
 	}
 	switch path {

@@ -60,10 +60,11 @@ func TestAnOperatorKilled(t *testing.T) {
 	for _, app := range []bool{false, true} {
 		flavor := map[bool]string{false: "connect", true: "app"}[app]
 		for name, scenario := range map[string]func(*testing.T, *world){
-			"while it rotates a token":   rotation,
-			"while it redeems a consent": redemption,
-			"while it replaces a secret": replacement,
-			"while it ends a connection": ending,
+			"while it rotates a token":    rotation,
+			"while it redeems a consent":  redemption,
+			"while it replaces a secret":  replacement,
+			"while it ends a connection":  ending,
+			"before it ends a connection": abandonment,
 		} {
 			t.Run(flavor+" "+name, func(t *testing.T) { scenario(t, newWorld(t, cluster, app)) })
 		}
@@ -196,28 +197,63 @@ func (w *world) everyEndpointVerifies(death string) {
 // ending: nothing is left, here or at Stripe.
 func ending(t *testing.T, w *world) {
 	deaths := eachDeath(t, func(t *testing.T, f *fate) string {
-		c, a := w.connected()
+		c, _ := w.connected()
 		record, err := w.tokens.Load(t.Context(), string(c.UID))
 		w.must(err)
 		w.must(w.k8s.Delete(t.Context(), c))
 		death := w.live(c, f)
 		w.live(c, &fate{})
-		if err := w.k8s.Get(t.Context(), client.ObjectKeyFromObject(c), c); client.IgnoreNotFound(err) != nil || err == nil {
-			t.Fatalf("killed %s: still there: %v", death, err)
-		}
+		w.mustBeGone(c, death)
 		if _, err := w.api.Account(record.Access).Get(t.Context()); err == nil {
 			t.Fatalf("killed %s: Stripe still honours the grant", death)
-		}
-		if _, err := w.tokens.Load(t.Context(), string(c.UID)); err == nil {
-			t.Fatalf("killed %s: the token is left", death)
-		}
-		if routes, err := w.eye.Routes().All(t.Context()); err != nil || len(routes) > 0 {
-			t.Fatalf("killed %s: routes %v of %s are left, %v", death, routes, a.ID, err)
-		}
-		if own := w.own(); len(own) > 0 {
-			t.Fatalf("killed %s: %d endpoints are left", death, len(own))
 		}
 		return death
 	})
 	t.Logf("%d deaths", deaths)
+}
+
+// abandonment: a connection that is deleted after its operator died while it redeemed the consent leaves nothing either,
+// except for a grant whose token died with the operator: nobody knows of that.
+func abandonment(t *testing.T, w *world) {
+	unknown := 0
+	deaths := eachDeath(t, func(t *testing.T, f *fate) string {
+		c, a := w.declare()
+		w.live(c, &fate{})
+		w.consent(c, a)
+		death := w.live(c, f)
+		w.must(w.k8s.Delete(t.Context(), c))
+		w.live(c, &fate{})
+		w.mustBeGone(c, death)
+		granted, err := w.api.Connected(t.Context(), w.credentials(), a.ID)
+		w.must(err)
+		if granted {
+			unknown++
+		}
+		return death
+	})
+	t.Logf("%d deaths, %d of them with the only token", deaths, unknown)
+	if unknown > 2 { // after the exchange, and before the token is kept
+		t.Errorf("%d of %d deaths left the grant at Stripe", unknown, deaths)
+	}
+}
+
+// mustBeGone says that nothing of a connection is left in the cluster, on the bus, or on the platform's account.
+func (w *world) mustBeGone(c *v1alpha1.StripeConnection, death string) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	if err := w.k8s.Get(ctx, client.ObjectKeyFromObject(c), c); client.IgnoreNotFound(err) != nil || err == nil {
+		w.t.Fatalf("killed %s: still there: %v", death, err)
+	}
+	if _, err := w.tokens.Load(ctx, string(c.UID)); err == nil {
+		w.t.Fatalf("killed %s: the token is left", death)
+	}
+	if routes, err := w.eye.Routes().All(ctx); err != nil || len(routes) > 0 {
+		w.t.Fatalf("killed %s: routes %v are left, %v", death, routes, err)
+	}
+	if policies, err := w.eye.MatchPolicies().All(ctx); err != nil || len(policies) > 0 {
+		w.t.Fatalf("killed %s: match policies %v are left, %v", death, policies, err)
+	}
+	if own := w.own(); len(own) > 0 {
+		w.t.Fatalf("killed %s: %d endpoints are left", death, len(own))
+	}
 }

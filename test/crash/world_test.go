@@ -246,10 +246,15 @@ func (w *world) mustBeReady(c *v1alpha1.StripeConnection, when string) {
 	}
 }
 
+// credentials are the platform's for live mode.
+func (w *world) credentials() stripeapi.Platform {
+	return stripeapi.Platform{ClientID: w.platform.ClientIDLive, SecretKey: w.platform.SecretKeyLive}
+}
+
 // own lists our endpoints at Stripe.
 func (w *world) own() []stripeapi.Endpoint {
 	w.t.Helper()
-	listed, err := w.api.Endpoints(stripeapi.Platform{ClientID: w.platform.ClientIDLive, SecretKey: w.platform.SecretKeyLive}).List(context.WithoutCancel(w.t.Context()))
+	listed, err := w.api.Endpoints(w.credentials()).List(context.WithoutCancel(w.t.Context()))
 	w.must(err)
 	var own []stripeapi.Endpoint
 	for _, e := range listed {
