@@ -163,7 +163,7 @@ func addStripeConnection(ctx context.Context, mgr ctrl.Manager, cfg Config) erro
 // addOrphan adds what tries again for deleted connections, at the same pace towards Stripe as those that are there.
 func addOrphan(mgr ctrl.Manager, cfg Config, connections *stripeconnection.Reconciler) error {
 	r, err := orphan.New(orphan.Config{
-		Client: mgr.GetClient(), GiveBack: connections.GiveBack, Clock: cfg.Clock, Jitter: cfg.Jitter,
+		Client: mgr.GetClient(), Undo: connections.Undo, Clock: cfg.Clock, Jitter: cfg.Jitter,
 	})
 	if err != nil {
 		return err

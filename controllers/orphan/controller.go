@@ -31,19 +31,19 @@ const (
 // Config is what the controller works with. All of it is needed.
 type Config struct {
 	Client client.Client
-	// GiveBack ends a grant at Stripe. That it is gone already, or needed again, is no error.
-	GiveBack func(context.Context, Grant) error
-	Clock    clock.PassiveClock
-	Jitter   step.Jitter
+	// Undo takes an orphan away at Stripe. That it is gone already, or needed again, is no error.
+	Undo   func(context.Context, Orphan) error
+	Clock  clock.PassiveClock
+	Jitter step.Jitter
 }
 
-// Reconciler gives orphaned grants back.
+// Reconciler undoes what orphans tell of.
 type Reconciler struct{ Config }
 
 // New makes the reconciler.
 func New(c Config) (*Reconciler, error) {
-	if c.Client == nil || c.GiveBack == nil || c.Clock == nil || c.Jitter == nil {
-		return nil, errors.New("orphan: client, a way to give back, clock and jitter are needed")
+	if c.Client == nil || c.Undo == nil || c.Clock == nil || c.Jitter == nil {
+		return nil, errors.New("orphan: client, a way to undo, clock and jitter are needed")
 	}
 	return &Reconciler{c}, nil
 }
@@ -57,23 +57,23 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// Reconcile tries once more to give one grant back.
+// Reconcile tries once more to take one orphan away.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var record corev1.ConfigMap
 	if err := r.Client.Get(ctx, req.NamespacedName, &record); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	grant, err := parse(&record)
+	left, err := parse(&record)
 	if err != nil {
-		log.FromContext(ctx).Error(err, "an orphan cannot be read: give it back by hand and delete its ConfigMap")
+		log.FromContext(ctx).Error(err, "an orphan cannot be read: undo by hand what it tells and delete its ConfigMap")
 		return ctrl.Result{}, nil
 	}
-	age := r.Clock.Since(grant.Since)
+	age := r.Clock.Since(left.Since)
 	if age < retryFirst { // it was tried until just now
 		return ctrl.Result{RequeueAfter: retryFirst - age}, nil
 	}
-	if err := r.GiveBack(ctx, grant); err != nil {
-		log.FromContext(ctx).Error(err, "giving an orphaned grant back", "account", grant.Account)
+	if err := r.Undo(ctx, left); err != nil {
+		log.FromContext(ctx).Error(err, "taking an orphan away", "account", left.Account, "region", left.Region)
 		return ctrl.Result{RequeueAfter: r.Jitter.Shorten(min(retryMost, max(retryFirst, age/retryShare)))}, nil
 	}
 	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Delete(ctx, &record))

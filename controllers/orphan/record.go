@@ -22,35 +22,54 @@ const (
 	labelValue = "orphan"
 )
 
-// Grant is an account's authorisation that could not be given back.
-type Grant struct {
+// Orphan is an account's authorisation that could not be given back or, when it names no account, the webhook endpoint
+// of a region and mode that could not be removed.
+type Orphan struct {
 	// UID and Connection, "namespace/name", of the StripeConnection that is gone.
 	UID, Connection string
-	// Account is the acct_ id, in one mode and region.
+	// Account is the acct_ id; "" for an endpoint.
 	Account  string
 	Livemode bool
 	Region   string
-	// Refused says that Stripe knew no such grant for the platform's credentials although it honoured the account's token:
+	// Refused says that Stripe knew no such grant for the platform's credentials although the account could be reached:
 	// the credentials were not the right ones, and only others can give it back.
 	Refused bool
 	// Since is when the attempt was given up.
 	Since time.Time
 }
 
-// Name of the record of one connection.
-func Name(uid string) string { return namePrefix + uid }
+// Name of the record: a grant's has the connection's uid, and an endpoint's, which connections share, region and mode.
+func (o Orphan) Name() string {
+	switch {
+	case o.Account != "":
+		return namePrefix + o.UID
+	case o.Livemode:
+		return namePrefix + "endpoint-" + strings.ToLower(o.Region) + "-live"
+	}
+	return namePrefix + "endpoint-" + strings.ToLower(o.Region) + "-test"
+}
 
-// Record keeps a grant in mind. That it is known already is no error.
-func Record(ctx context.Context, c client.Client, namespace string, g Grant) error {
+// What is told to people who find a record.
+const (
+	grantLeft    = "Stripe still honours the account's authorisation. It is given back by itself once Stripe can be reached with the region's platform credentials; or remove Kustiq in the account's Stripe dashboard and delete this ConfigMap."
+	endpointLeft = "The platform account still has the webhook endpoint of this region and mode, which no connection needs. It is removed by itself once Stripe can be reached with the region's platform credentials; or remove it there and delete this ConfigMap."
+)
+
+// Record keeps an orphan in mind. That it is known already is no error.
+func Record(ctx context.Context, c client.Client, namespace string, o Orphan) error {
+	left := grantLeft
+	if o.Account == "" {
+		left = endpointLeft
+	}
 	record := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: Name(g.UID),
+			Namespace: namespace, Name: o.Name(),
 			Labels: map[string]string{"app.kubernetes.io/managed-by": "kustiq", labelKey: labelValue},
 		},
 		Data: map[string]string{
-			"connection": g.Connection, "account": g.Account, "livemode": strconv.FormatBool(g.Livemode),
-			"region": g.Region, "refused": strconv.FormatBool(g.Refused), "since": g.Since.UTC().Format(time.RFC3339),
-			"left": "Stripe still honours the account's authorisation. It is given back by itself once Stripe can be reached with the region's platform credentials; or remove Kustiq in the account's Stripe dashboard and delete this ConfigMap.",
+			"connection": o.Connection, "account": o.Account, "livemode": strconv.FormatBool(o.Livemode),
+			"region": o.Region, "refused": strconv.FormatBool(o.Refused), "since": o.Since.UTC().Format(time.RFC3339),
+			"left": left,
 		},
 	}
 	if err := c.Create(ctx, record); err != nil && !apierrors.IsAlreadyExists(err) {
@@ -64,17 +83,21 @@ func isRecord(o client.Object) bool {
 	return o.GetLabels()[labelKey] == labelValue && strings.HasPrefix(o.GetName(), namePrefix)
 }
 
-func parse(record *corev1.ConfigMap) (Grant, error) {
+func parse(record *corev1.ConfigMap) (Orphan, error) {
 	livemode, err := strconv.ParseBool(record.Data["livemode"])
 	if err != nil {
-		return Grant{}, fmt.Errorf("orphan %s: livemode is neither true nor false", record.Name)
+		return Orphan{}, fmt.Errorf("orphan %s: livemode is neither true nor false", record.Name)
 	}
 	since, err := time.Parse(time.RFC3339, record.Data["since"])
 	if err != nil {
-		return Grant{}, fmt.Errorf("orphan %s: since is no time", record.Name)
+		return Orphan{}, fmt.Errorf("orphan %s: since is no time", record.Name)
 	}
-	return Grant{
-		UID: strings.TrimPrefix(record.Name, namePrefix), Connection: record.Data["connection"], Account: record.Data["account"],
-		Livemode: livemode, Region: record.Data["region"], Refused: record.Data["refused"] == "true", Since: since,
-	}, nil
+	o := Orphan{
+		UID: strings.TrimPrefix(record.Name, namePrefix), Connection: record.Data["connection"], Account: record.Data["account"], Livemode: livemode,
+		Region: record.Data["region"], Refused: record.Data["refused"] == "true", Since: since,
+	}
+	if o.Name() != record.Name {
+		return Orphan{}, fmt.Errorf("orphan %s: the name is not that of what it tells", record.Name)
+	}
+	return o, nil
 }

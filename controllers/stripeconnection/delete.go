@@ -10,7 +10,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/controllers/orphan"
@@ -20,8 +19,8 @@ import (
 	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
-// windDownDeadline is how long a deletion waits for Stripe or for credentials. After it, what is left there is told in
-// an Event and left: a namespace must not hang on an account that nobody can reach.
+// windDownDeadline is how long a deletion waits for Stripe or for credentials. After it, what is left there is recorded,
+// told in an Event and left: a namespace must not hang on an account that nobody can reach.
 const windDownDeadline = 15 * time.Minute
 
 // delete undoes what the connection has made outside Kubernetes, acceptance first, and lets go of the object.
@@ -91,19 +90,8 @@ func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
 	if err == nil {
 		err = r.giveBack(ctx, s, s.status.AccountID)
 	}
-	if err == nil || s.now.Before(s.deadline()) {
-		return err
-	}
-	log.FromContext(ctx).Error(err, "giving up on deauthorising an account")
-	left := orphan.Grant{
-		UID: s.uid, Connection: s.conn.Namespace + "/" + s.conn.Name, Account: s.status.AccountID,
-		Livemode: s.mode.livemode(), Region: s.regionName, Since: s.now, Refused: errors.Is(err, stripeapi.ErrNotGranted),
-	}
-	if err := orphan.Record(ctx, r.Client, r.OperatorNamespace, left); err != nil {
-		return err
-	}
-	s.leftBehind(fmt.Sprintf("Account %s could not be deauthorised.", left.Account), orphan.Name(left.UID))
-	return nil
+	return r.orLeaveBehind(ctx, s, err, orphan.Orphan{Account: s.status.AccountID, Refused: errors.Is(err, stripeapi.ErrNotGranted)},
+		fmt.Sprintf("Account %s could not be deauthorised.", s.status.AccountID))
 }
 
 // deleteToken removes the token, whether Stripe still honours it or not, and from the status what told of it: then
@@ -151,14 +139,20 @@ func (r *Reconciler) releaseEndpoint(ctx context.Context, s *scope) error {
 	if s.bus == nil {
 		return nil
 	}
+	return r.orLeaveBehind(ctx, s, r.removeEndpoint(ctx, s), orphan.Orphan{},
+		fmt.Sprintf("The %s webhook endpoint of region %s could not be removed from the platform account.", s.mode, s.regionName))
+}
+
+// removeEndpoint removes the region's and mode's endpoint, unless a connection needs it.
+func (r *Reconciler) removeEndpoint(ctx context.Context, s *scope) error {
 	needed, err := r.endpointNeeded(ctx, s)
 	if err != nil || needed {
 		return err
 	}
-	if err = r.readCredentials(ctx, s); err == nil {
-		err = r.endpoints.remove(ctx, slotFor(s))
+	if err := r.readCredentials(ctx, s); err != nil {
+		return err
 	}
-	return s.orGiveUp(ctx, err, fmt.Sprintf("The %s webhook endpoint of region %s could not be removed from the platform account.", s.mode, s.regionName))
+	return r.endpoints.remove(ctx, slotFor(s))
 }
 
 // endpointNeeded says whether another connection of the same region and mode remains.
@@ -170,7 +164,7 @@ func (r *Reconciler) endpointNeeded(ctx context.Context, s *scope) (bool, error)
 	for i := range connections.Items {
 		other := &connections.Items[i]
 		if string(other.UID) != s.uid && other.DeletionTimestamp.IsZero() &&
-			other.Spec.Mode == s.conn.Spec.Mode && string(other.Status.Region) == s.regionName {
+			modeOf(other.Spec.Mode) == s.mode && string(other.Status.Region) == s.regionName {
 			return true, nil
 		}
 	}
@@ -178,13 +172,3 @@ func (r *Reconciler) endpointNeeded(ctx context.Context, s *scope) (bool, error)
 }
 
 func (s *scope) deadline() time.Time { return s.conn.DeletionTimestamp.Add(windDownDeadline) }
-
-// orGiveUp lets a deletion go on when what failed has failed for long enough.
-func (s *scope) orGiveUp(ctx context.Context, err error, left string) error {
-	if err == nil || s.now.Before(s.deadline()) {
-		return err
-	}
-	log.FromContext(ctx).Error(err, "giving up while deleting a connection", "left", left)
-	s.note(warning, "LeftBehind", "Delete", left)
-	return nil
-}

@@ -5,22 +5,41 @@ import (
 	"errors"
 	"fmt"
 
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/controllers/orphan"
 	"github.com/kustiq/kustiq/internal/stripeapi"
 )
 
-// leftBehind tells what could not be undone at Stripe in time, and where it is kept in mind.
-func (s *scope) leftBehind(what, record string) {
+// orLeaveBehind lets a deletion go on when what failed has failed for long enough: it is recorded, so that it is tried
+// again after the connection is gone.
+func (r *Reconciler) orLeaveBehind(ctx context.Context, s *scope, err error, o orphan.Orphan, what string) error {
+	if err == nil || s.now.Before(s.deadline()) {
+		return err
+	}
+	log.FromContext(ctx).Error(err, "giving up while deleting a connection", "left", what)
+	o.UID, o.Connection = s.uid, s.conn.Namespace+"/"+s.conn.Name
+	o.Region, o.Livemode, o.Since = s.regionName, s.mode.livemode(), s.now
+	if err := orphan.Record(ctx, r.Client, r.OperatorNamespace, o); err != nil {
+		return err
+	}
 	s.note(warning, "LeftBehind", "Delete", fmt.Sprintf(
-		"%s ConfigMap %s in the operator's namespace keeps it in mind, and it is tried again by itself.", what, record))
+		"%s ConfigMap %s in the operator's namespace keeps it in mind, and it is tried again by itself.", what, o.Name()))
+	return nil
 }
 
-// GiveBack ends a grant that was left behind, unless the account has been connected again meanwhile: then it is needed.
-func (r *Reconciler) GiveBack(ctx context.Context, g orphan.Grant) error {
-	s := &scope{uid: g.UID, mode: modeNamed(g.Livemode), now: r.Clock.Now(), status: &v1alpha1.StripeConnectionStatus{AccountID: g.Account}}
-	r.enterRegion(s, v1alpha1.Region(g.Region))
+// Undo takes away at Stripe what was left behind, unless a connection needs it by now.
+func (r *Reconciler) Undo(ctx context.Context, o orphan.Orphan) error {
+	s := &scope{uid: o.UID, mode: modeNamed(o.Livemode), now: r.Clock.Now(), status: &v1alpha1.StripeConnectionStatus{AccountID: o.Account}}
+	served := r.enterRegion(s, v1alpha1.Region(o.Region))
+	if o.Account == "" {
+		if !served {
+			return fmt.Errorf("region %q is not served", o.Region)
+		}
+		return r.removeEndpoint(ctx, s)
+	}
 	heir, err := r.heir(ctx, s, s.sharesGrant)
 	if err != nil || heir != "" {
 		return err
@@ -28,10 +47,10 @@ func (r *Reconciler) GiveBack(ctx context.Context, g orphan.Grant) error {
 	if err := r.readCredentials(ctx, s); err != nil {
 		return err
 	}
-	if g.Refused {
-		return r.api(s.platform).Deauthorize(ctx, s.platform, g.Account)
+	if o.Refused {
+		return r.api(s.platform).Deauthorize(ctx, s.platform, o.Account)
 	}
-	return r.giveBack(ctx, s, g.Account)
+	return r.giveBack(ctx, s, o.Account)
 }
 
 // giveBack ends the platform's grant of an account. That it is gone already is no error, but Stripe says the same when
