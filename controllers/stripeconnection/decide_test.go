@@ -91,6 +91,7 @@ func TestProbeStale(t *testing.T) {
 		"just asked":           {func(*scope, *bus.Health) {}, false},
 		"before the next pace": {func(s *scope, _ *bus.Health) { s.now = noon.Add(probeAfter - time.Second) }, false},
 		"at the next pace":     {func(s *scope, _ *bus.Health) { s.now = noon.Add(probeAfter) }, true},
+		"of a slower pace":     {func(s *scope, _ *bus.Health) { s.now, s.stretched = noon.Add(probeAfter), 11*time.Minute }, false},
 		"another token":        {func(s *scope, _ *bus.Health) { s.token.Generation = 2 }, true},
 		"somebody insists": {func(s *scope, _ *bus.Health) {
 			s.conn.Annotations = map[string]string{v1alpha1.ReconcileAtAnnotation: "x"}
@@ -235,7 +236,8 @@ func TestInterruptedSince(t *testing.T) {
 	}{
 		"nothing is wrong":             {},
 		"withdrawn":                    {scope: scope{withdraw: true}, want: noon.Add(-interruptMargin)},
-		"found lost":                   {scope: scope{lost: true}, want: noon.Add(-unnoticed)},
+		"found lost":                   {scope: scope{lost: true}, want: noon.Add(-2 * regularPace)},
+		"found lost by rare probes":    {scope: scope{lost: true, stretched: 11 * time.Minute}, want: noon.Add(-22 * time.Minute)},
 		"told lost, and late":          {scope: scope{lost: true}, health: bus.Health{DeauthorizedAt: noon.Add(-30 * time.Minute).Unix()}, want: noon.Add(-30*time.Minute - interruptMargin)},
 		"told of an earlier time":      {scope: scope{lost: true}, health: bus.Health{DeauthorizedAt: 1}, want: connected},
 		"withdrawn as it is connected": {scope: scope{withdraw: true, now: connected}, want: connected},
@@ -264,9 +266,9 @@ func TestRefusedSince(t *testing.T) {
 		health bus.Health
 		want   time.Time
 	}{
-		"for four days":            {refused(v1alpha1.ModeLive, 4*day, metav1.ConditionFalse), verified(time.Second), noon.Add(-4*day - unnoticed)},
+		"for four days":            {refused(v1alpha1.ModeLive, 4*day, metav1.ConditionFalse), verified(time.Second), noon.Add(-4*day - 2*regularPace)},
 		"for a day":                {refused(v1alpha1.ModeLive, day, metav1.ConditionFalse), verified(time.Second), time.Time{}},
-		"for a day, in test mode":  {refused(v1alpha1.ModeTest, day, metav1.ConditionFalse), verified(time.Second), noon.Add(-day - unnoticed)},
+		"for a day, in test mode":  {refused(v1alpha1.ModeTest, day, metav1.ConditionFalse), verified(time.Second), noon.Add(-day - 2*regularPace)},
 		"none is accepted yet":     {refused(v1alpha1.ModeLive, 4*day, metav1.ConditionFalse), verified(5 * day), time.Time{}},
 		"they were never refused":  {refused(v1alpha1.ModeLive, 4*day, metav1.ConditionTrue), verified(time.Second), time.Time{}},
 		"none has ever been heard": {&scope{now: noon, conditions: kube.NewConditions(nil, 1, noon)}, bus.Health{}, time.Time{}},

@@ -40,6 +40,7 @@ func (r *Reconciler) delete(ctx context.Context, conn *v1alpha1.StripeConnection
 		r.event(s, n)
 	}
 	r.memory.forget(s.uid)
+	r.pacer.count(s.uid, "")
 	return ctrl.Result{}, kube.RemoveFinalizer(ctx, r.Client, conn, v1alpha1.Finalizer)
 }
 

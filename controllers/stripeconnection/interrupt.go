@@ -17,8 +17,6 @@ import (
 const (
 	// interruptMargin goes back from the moment of an interruption, for what was on its way then.
 	interruptMargin = time.Minute
-	// unnoticed goes back from the moment in which a lost grant was noticed: the pace of probes, twice.
-	unnoticed = 2 * regularPace
 	// repeatedLive and repeatedTest are for how long Stripe surely repeats an event that is refused (Stripe's documentation of
 	// webhook retries: up to three days live, three times within a few hours in test mode).
 	repeatedLive = 60 * time.Hour
@@ -63,7 +61,7 @@ func interruptedSince(s *scope, health bus.Health) *metav1.Time {
 	case s.withdraw:
 		since = s.now.Add(-interruptMargin)
 	case s.lost:
-		since = s.now.Add(-unnoticed)
+		since = s.now.Add(-s.unnoticed())
 		if said := time.Unix(health.DeauthorizedAt, 0).Add(-interruptMargin); health.DeauthorizedAt > 0 && said.Before(since) {
 			since = said
 		}
@@ -76,6 +74,9 @@ func interruptedSince(s *scope, health bus.Health) *metav1.Time {
 	}
 	return timeOf(since)
 }
+
+// unnoticed goes back from the moment in which a loss was noticed: the pace of probes, twice.
+func (s *scope) unnoticed() time.Duration { return 2 * s.look() }
 
 // refusedSince is since when events were refused for longer than Stripe repeats them, once one is accepted again; else zero.
 func refusedSince(s *scope, health bus.Health) time.Time {
@@ -90,7 +91,7 @@ func refusedSince(s *scope, health bus.Health) time.Time {
 	if s.now.Sub(last.LastTransitionTime.Time) < repeated {
 		return time.Time{}
 	}
-	return last.LastTransitionTime.Add(-unnoticed)
+	return last.LastTransitionTime.Add(-s.unnoticed())
 }
 
 // catchUp has what happened since a moment read, once: its name tells the moment.

@@ -15,6 +15,7 @@ import (
 // probe asks Stripe for the account with the account's own token, which shows whether the grant is honoured. Stripe
 // sends nothing when a refusal is mended, so it is repeated however the last one ended.
 func (r *Reconciler) probe(ctx context.Context, s *scope) error {
+	s.probed, s.stretched = s.platform.ClientID, r.pacer.look(s.platform)
 	health, err := healthOf(ctx, s)
 	if err != nil {
 		return err
@@ -47,10 +48,11 @@ func (r *Reconciler) probe(ctx context.Context, s *scope) error {
 
 // stale says whether an answer must be asked for again: it is old, was given for another token, somebody insists, or
 // Stripe has since said that the account changed or withdrew its grant. The last is not believed without asking: the
-// word may come late, after the account was connected again.
+// word may come late, after the account was connected again. What is old is below the regular look less its jitter, so
+// that each of those probes, and well above the pace of events, so that those do not.
 func (p *probeResult) stale(s *scope, health bus.Health) bool {
 	asked := p.at.Unix()
-	return s.now.Sub(p.at) >= probeAfter || p.generation != s.token.Generation || s.forced() ||
+	return s.now.Sub(p.at) >= s.look()/5*4 || p.generation != s.token.Generation || s.forced() ||
 		health.DeauthorizedAt >= asked || health.AccountUpdatedAt >= asked
 }
 

@@ -37,9 +37,12 @@ type scope struct {
 	platform stripeapi.Platform
 	// token: authorize, replaced by rotate; nil when there is none.
 	token *tokenstore.Record
-	// account and lost: probe; lost says that Stripe no longer honours the grant.
-	account stripeapi.AccountInfo
-	lost    bool
+	// account, lost, probed and stretched: probe. lost says that Stripe no longer honours the grant, probed whose
+	// credentials it was asked with, and stretched how often it can be asked.
+	account   stripeapi.AccountInfo
+	lost      bool
+	probed    string
+	stretched time.Duration
 	// receiving: registerEndpoint, once the receiver can verify this connection's events.
 	receiving bool
 	// routed: route, once events are accepted.
@@ -87,12 +90,15 @@ func (s *scope) again(d time.Duration) {
 	}
 }
 
-// pace is the sooner of what a step asked for and the regular pace.
-func (s *scope) pace(regular time.Duration) time.Duration {
-	if s.next > 0 && s.next < regular {
+// look is how often the connection is looked at when nothing happens.
+func (s *scope) look() time.Duration { return max(s.stretched, regularPace) }
+
+// pace is the sooner of what a step asked for and the regular look.
+func (s *scope) pace() time.Duration {
+	if s.next > 0 && s.next < s.look() {
 		return s.next
 	}
-	return regular
+	return s.look()
 }
 
 func (s *scope) note(kind, reason, action, text string) {

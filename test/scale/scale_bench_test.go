@@ -27,23 +27,25 @@ const (
 	newcomers  = 20
 )
 
-func size(b *testing.B) int {
-	text := os.Getenv("KUSTIQ_SCALE_CONNECTIONS")
+// number is what a variable of the environment sets, between 1 and most.
+func number(b *testing.B, name string, otherwise, most int) int {
+	text := os.Getenv(name)
 	if text == "" {
-		return 10_000
+		return otherwise
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		b.Fatalf("KUSTIQ_SCALE_CONNECTIONS=%q is no number of connections", text)
+	if err != nil || n < 1 || n > most {
+		b.Fatalf("%s=%q is no number from 1 to %d", name, text, most)
 	}
 	return n
 }
 
 // BenchmarkConnections tells what one operator costs with 10,000 connections (KUSTIQ_SCALE_CONNECTIONS for another
-// number) over two regions and both modes. It takes about a quarter of an hour.
+// number) over two regions and both modes, which are four platforms (KUSTIQ_SCALE_PLATFORMS for fewer). It takes about a quarter of an hour.
 func BenchmarkConnections(b *testing.B) {
-	n := size(b)
+	n := number(b, "KUSTIQ_SCALE_CONNECTIONS", 10_000, 99_999)
 	w := newWorld(b)
+	w.platforms = number(b, "KUSTIQ_SCALE_PLATFORMS", 4, 4)
 	w.watch = restWatch
 	if n < 1000 {
 		w.watch = briefWatch

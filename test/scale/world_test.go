@@ -58,6 +58,8 @@ type world struct {
 	buses    map[v1alpha1.Region]*bus.Bus
 	busVault *vault.Vault
 	given    operatorConfig
+	// platforms is over how many the connections are spread: first EU's live mode, then US's, then their test modes.
+	platforms int
 	// watch is how long the operator is watched at rest.
 	watch time.Duration
 }
@@ -268,9 +270,10 @@ func (p *pulse) peak(since time.Time) int {
 
 // declare creates a connection; consent lets its account's owner agree.
 func (w *world) declare(ctx context.Context, i int) (*v1alpha1.StripeConnection, error) {
-	region := regionNames[i%2]
+	at := i % w.platforms
+	region := regionNames[at%2]
 	mode := v1alpha1.ModeLive
-	if i/2%2 == 1 {
+	if at/2 == 1 {
 		mode = v1alpha1.ModeTest
 	}
 	c := &v1alpha1.StripeConnection{
