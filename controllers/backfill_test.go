@@ -158,6 +158,61 @@ var _ = Describe("A Backfill", func() {
 		Expect(tasks.of(b)).To(HaveLen(2))
 	})
 
+	DescribeTable("stops while its connection may not be read:",
+		func(ctx context.Context, stop, goOn func(ctx context.Context, s *story, c *v1alpha1.StripeConnection)) {
+			s := newStory(ctx, func(w *v1alpha1.Workspace) { w.Spec.CrossRegion = v1alpha1.CrossRegionAllow })
+			c := s.connected(ctx, "main", account("US", true))
+			b := initial(ctx, s)
+			expectBackfill(ctx, b, condition("Complete", "False", v1alpha1.ReasonInProgress))
+			stop(ctx, s, c)
+			expectBackfill(ctx, b, And(HaveField("Status.Phase", v1alpha1.BackfillSuspended), condition("Complete", "False", v1alpha1.ReasonConnectionNotReady)))
+			p, _, err := euBus.Progress().Get(ctx, string(b.UID))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(p.Suspend).To(BeTrue(), "by which a worker knows")
+			Eventually(func() string {
+				return expectCondition(ctx, c, v1alpha1.ConditionBackfillComplete, metav1.ConditionFalse, v1alpha1.ReasonInProgress).Message
+			}).Should(ContainSubstring("goes on by itself"))
+			goOn(ctx, s, c)
+			Eventually(func() []bus.BackfillTask { return tasks.of(b) }).Should(HaveLen(2), "published again")
+			expectBackfill(ctx, b, condition("Complete", "False", v1alpha1.ReasonInProgress))
+		},
+		Entry("the plan lapsed",
+			func(ctx context.Context, s *story, _ *v1alpha1.StripeConnection) {
+				change(ctx, s.workspace, func() { s.workspace.Spec.Plan = v1alpha1.PlanInsight })
+			},
+			func(ctx context.Context, s *story, _ *v1alpha1.StripeConnection) {
+				change(ctx, s.workspace, func() { s.workspace.Spec.Plan = v1alpha1.PlanPro })
+			}),
+		Entry("the region does not fit",
+			func(ctx context.Context, s *story, _ *v1alpha1.StripeConnection) {
+				change(ctx, s.workspace, func() { s.workspace.Spec.CrossRegion = v1alpha1.CrossRegionDeny })
+			},
+			func(ctx context.Context, s *story, _ *v1alpha1.StripeConnection) {
+				change(ctx, s.workspace, func() { s.workspace.Spec.CrossRegion = v1alpha1.CrossRegionAllow })
+			}),
+		Entry("it is suspended",
+			func(ctx context.Context, _ *story, c *v1alpha1.StripeConnection) {
+				change(ctx, c, func() { c.Spec.Suspend = true })
+			},
+			func(ctx context.Context, _ *story, c *v1alpha1.StripeConnection) {
+				change(ctx, c, func() { c.Spec.Suspend = false })
+			}),
+	)
+
+	It("ends with its connection, and does not go on with the next of that name", func(ctx context.Context) {
+		s := newStory(ctx)
+		c := s.connected(ctx, "main", account("DE", true))
+		b := &v1alpha1.Backfill{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "replay"},
+			Spec: v1alpha1.BackfillSpec{ConnectionRef: v1alpha1.LocalRef{Name: "main"}}}
+		Expect(k8s.Create(ctx, b)).To(Succeed())
+		expectBackfill(ctx, b, condition("Complete", "False", v1alpha1.ReasonInProgress))
+		remove(ctx, c)
+		expectBackfill(ctx, b, condition("Complete", "False", v1alpha1.ReasonConnectionNotFound))
+		consent(ctx, s.connection(ctx, "main"), account("DE", true).ID)
+		expectBackfill(ctx, b, And(HaveField("Status.Phase", v1alpha1.BackfillFailed), condition("Complete", "True", v1alpha1.ReasonFailed)))
+		Expect(tasks.of(b)).To(HaveLen(1))
+	})
+
 	It("that Stripe lets nothing through of is stalled after twelve hours", func(ctx context.Context) {
 		s := newStory(ctx)
 		s.connected(ctx, "main", account("DE", true))

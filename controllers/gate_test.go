@@ -13,6 +13,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/internal/bus"
+	"github.com/kustiq/kustiq/internal/stripesim"
 )
 
 var _ = Describe("The plan", func() {
@@ -66,6 +67,13 @@ var _ = Describe("The region", func() {
 		Expect(kstatusOf(c)).To(Equal(status.FailedStatus))
 		Expect(routeOf(ctx, acct)).To(BeNil(), "no event is accepted")
 		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "main-initial"}, &v1alpha1.Backfill{})).NotTo(Succeed(), "no history is read")
+		replay := &v1alpha1.Backfill{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "replay"},
+			Spec: v1alpha1.BackfillSpec{ConnectionRef: v1alpha1.LocalRef{Name: "main"}}}
+		Expect(k8s.Create(ctx, replay)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(replay), replay)).To(Succeed())
+			g.Expect(replay.Status.Conditions).To(ContainElement(HaveField("Reason", v1alpha1.ReasonConnectionNotReady)), "not by a replay either")
+		}).Should(Succeed())
 
 		change(ctx, s.workspace, func() { s.workspace.Spec.CrossRegion = v1alpha1.CrossRegionAllow })
 		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
@@ -73,6 +81,20 @@ var _ = Describe("The region", func() {
 
 		change(ctx, s.workspace, func() { s.workspace.Spec.CrossRegion = v1alpha1.CrossRegionDeny })
 		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRegionMismatch)
+		Expect(routeOf(ctx, acct)).To(BeNil())
+	})
+
+	It("is held to when Stripe does not let the account be read", func(ctx context.Context) {
+		s, acct := newStory(ctx, func(w *v1alpha1.Workspace) { w.Spec.CrossRegion = v1alpha1.CrossRegionAllow }), account("US", true)
+		c := s.connected(ctx, "main", acct)
+		sim.SetFault(stripesim.Fault{Match: "GET /v1/account", Status: 403, Type: "invalid_request_error", Code: "more_permissions_required_for_application"})
+		clk.Step(probePace)
+		nudge(ctx, c)
+		expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonStripe403)
+		expectCondition(ctx, c, v1alpha1.ConditionRegionPinned, metav1.ConditionTrue, v1alpha1.ReasonPinned)
+		Expect(routeOf(ctx, acct)).NotTo(BeNil(), "events still come")
+		change(ctx, s.workspace, func() { s.workspace.Spec.CrossRegion = v1alpha1.CrossRegionDeny })
+		expectCondition(ctx, c, v1alpha1.ConditionRegionPinned, metav1.ConditionFalse, v1alpha1.ReasonRegionMismatch)
 		Expect(routeOf(ctx, acct)).To(BeNil())
 	})
 

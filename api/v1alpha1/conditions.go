@@ -187,6 +187,6 @@ const (
 	ReasonFailed = "Failed"
 	// ReasonConnectionNotFound surfaces when connectionRef names no StripeConnection.
 	ReasonConnectionNotFound = "ConnectionNotFound"
-	// ReasonConnectionNotReady surfaces until the connection holds a grant.
+	// ReasonConnectionNotReady surfaces while the connection may not be read.
 	ReasonConnectionNotReady = "ConnectionNotReady"
 )

@@ -48,14 +48,14 @@ func (r *Reconciler) submit(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	if created && submitted(s) {
+	if created && (over(s.progress.Phase) || submitted(s)) {
 		return nil
 	}
 	if !created {
 		if err := admit(s); err != nil {
 			return err
 		}
-		s.progress = bus.Progress{Phase: bus.PhasePending, Until: until(s)}
+		s.progress = bus.Progress{Phase: bus.PhasePending, Connection: string(s.connection.UID), Until: until(s)}
 		if _, err := s.bus.Progress().Create(ctx, s.uid, s.progress); err != nil && !errors.Is(err, bus.ErrExists) {
 			return fmt.Errorf("create progress: %w", err)
 		}
@@ -86,14 +86,25 @@ func admit(s *scope) error {
 		s.status.Phase = v1alpha1.BackfillSuspended
 		return step.Wait(v1alpha1.ReasonSuspended, 0, "Reading has not begun. Set spec.suspend to false to begin.")
 	}
-	c := s.connection
-	authorized := meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionAuthorized)
-	entitled := meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionEntitled)
-	if c.Status.AccountID == "" || !authorized || !entitled || c.Spec.Suspend || !c.DeletionTimestamp.IsZero() {
+	if !readable(s.connection) {
 		s.pending()
-		return notReady(c.Name)
+		return notReady(s.connection.Name)
 	}
 	return nil
+}
+
+// readable says whether a connection's history may be read: everything that its events are accepted by is known to hold.
+func readable(c *v1alpha1.StripeConnection) bool {
+	is := func(condition string) bool { return meta.IsStatusConditionTrue(c.Status.Conditions, condition) }
+	return c.Status.AccountID != "" && !barred(c) &&
+		is(v1alpha1.ConditionEntitled) && is(v1alpha1.ConditionRegionPinned) && is(v1alpha1.ConditionAuthorized)
+}
+
+// barred says whether a connection must not be read, as its events are not accepted. What is unknown bars nothing that
+// has begun, and a grant that is lost ends a reading at Stripe.
+func barred(c *v1alpha1.StripeConnection) bool {
+	no := func(condition string) bool { return meta.IsStatusConditionFalse(c.Status.Conditions, condition) }
+	return c.Spec.Suspend || !c.DeletionTimestamp.IsZero() || no(v1alpha1.ConditionEntitled) || no(v1alpha1.ConditionRegionPinned)
 }
 
 func notReady(connection string) error {

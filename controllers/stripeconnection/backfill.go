@@ -161,6 +161,10 @@ func judgeBackfill(b *v1alpha1.Backfill, now time.Time) error {
 		}
 		return step.Wait(v1alpha1.ReasonStripe429, 0, message)
 	}
+	if b.Status.Phase == v1alpha1.BackfillSuspended && !b.Spec.Suspend {
+		return step.Wait(v1alpha1.ReasonInProgress, 0, fmt.Sprintf(
+			"Backfill %s has stopped while the connection may not be read, and goes on by itself.", b.Name))
+	}
 	if b.Status.Phase == v1alpha1.BackfillSuspended {
 		return step.Wait(v1alpha1.ReasonInProgress, 0, fmt.Sprintf("Backfill %s is suspended. Set its spec.suspend to false to go on.", b.Name))
 	}

@@ -104,7 +104,7 @@ func New(c Config) (*Reconciler, error) {
 		{Name: "authorize", Condition: v1alpha1.ConditionAuthorized, Run: r.authorize},
 		{Name: "rotate", Condition: v1alpha1.ConditionTokenFresh, Run: r.rotate, Aside: true},
 		{Name: "probe", Condition: v1alpha1.ConditionAuthorized, Run: r.probe},
-		{Name: "pin region", Condition: v1alpha1.ConditionRegionPinned, Run: r.pinRegion},
+		{Name: "pin region", Condition: v1alpha1.ConditionRegionPinned, Run: r.pinRegion, Always: true},
 		{Name: "judge account", Condition: v1alpha1.ConditionAccountActive, Run: r.judgeAccount, Aside: true},
 		{Name: "register endpoint", Condition: v1alpha1.ConditionEndpointRegistered, Run: r.registerEndpoint},
 		{Name: "route", Condition: v1alpha1.ConditionReady, Run: r.route, Always: true},

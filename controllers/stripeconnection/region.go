@@ -29,9 +29,17 @@ func (r *Reconciler) serveRegion(_ context.Context, s *scope) error {
 }
 
 // pinRegion checks that the account's country belongs into the Workspace's region. A mismatch stops events from being
-// accepted; the grant is kept, so that allowing it resumes by itself.
+// accepted; the grant is kept, so that allowing it resumes by itself. It runs whatever the steps before it found, since
+// the receiver accepts events whether Stripe answers us or not: the country that was seen last is good enough to judge by.
 func (r *Reconciler) pinRegion(_ context.Context, s *scope) error {
-	wanted, country := s.workspace.Spec.Region, s.account.Country
+	country, seen := s.account.Country, s.account.ID != ""
+	if !seen {
+		country = s.status.Country
+	}
+	if s.withdraw || s.workspace == nil || (!seen && country == "") {
+		return nil // it is said already why nothing is accepted, or nothing is known
+	}
+	wanted := s.workspace.Spec.Region
 	home := regionOfCountry(country)
 	if home != wanted && s.workspace.Spec.CrossRegion != v1alpha1.CrossRegionAllow {
 		s.withdraw = true

@@ -30,6 +30,8 @@ type Progress struct {
 	// Owner is the run that has the lease, until LeaseUntil; empty when none has.
 	Owner      string `json:"owner,omitempty"`
 	LeaseUntil int64  `json:"lease_until,omitempty"`
+	// Connection is the uid of the connection whose history it is.
+	Connection string `json:"connection,omitempty"`
 	// Suspend asks the worker to stop where it is. Resumes counts how often that was taken back.
 	Suspend bool `json:"suspend,omitempty"`
 	Resumes int  `json:"resumes,omitempty"`
