@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
+	"github.com/kustiq/kustiq/internal/stripesim"
 	"github.com/kustiq/kustiq/internal/tokenstore"
 )
 
@@ -120,6 +121,23 @@ var _ = Describe("Consent", func() {
 		missing := expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonPlatformCredentialsMissing)
 		Expect(missing.Message).To(And(ContainSubstring("kustiq-platform-eu"), ContainSubstring("client-id-live")))
 		restore(ctx)
+		expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonAwaitingConsent)
+	})
+
+	It("says that Stripe refuses the platform's key until another one is there", func(ctx context.Context) {
+		s, acct, secret := newStory(ctx), account("DE", true), platformSecret()
+		c := s.connection(ctx, "main")
+		expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonAwaitingConsent)
+		sim.SetFault(stripesim.Fault{Match: "* /", Status: 401, Type: "invalid_request_error"})
+		consent(ctx, c, acct.ID)
+		expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonPlatformCredentialsRejected)
+		look(ctx, c)
+		expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonPlatformCredentialsRejected)
+		Expect(kstatusOf(c)).To(Equal(status.FailedStatus))
+
+		By("going by itself")
+		sim.ClearFaults()
+		change(ctx, secret, func() { secret.Labels = map[string]string{"changed": "1"} })
 		expectCondition(ctx, c, v1alpha1.ConditionAuthorized, metav1.ConditionFalse, v1alpha1.ReasonAwaitingConsent)
 	})
 

@@ -126,6 +126,17 @@ func nudge(ctx context.Context, c *v1alpha1.StripeConnection) {
 	change(ctx, c, func() { c.Labels = map[string]string{"nudge": fmt.Sprint(serial.Add(1))} })
 }
 
+// look has a connection reconciled and waits until that is done.
+func look(ctx context.Context, c *v1alpha1.StripeConnection) {
+	GinkgoHelper()
+	asked := fmt.Sprint(serial.Add(1))
+	change(ctx, c, func() { c.Annotations = map[string]string{v1alpha1.ReconcileAtAnnotation: asked} })
+	Eventually(func(g Gomega) {
+		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(c), c)).To(Succeed())
+		g.Expect(c.Status.Handled.ReconcileAt).To(Equal(asked))
+	}).Should(Succeed())
+}
+
 // change writes an object's metadata or spec as a user does, whatever the operator wrote meanwhile.
 func change(ctx context.Context, o client.Object, apply func()) {
 	Eventually(func() error {

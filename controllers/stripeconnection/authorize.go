@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,6 +12,7 @@ import (
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/internal/bus"
 	"github.com/kustiq/kustiq/internal/step"
+	"github.com/kustiq/kustiq/internal/stripeapi"
 	"github.com/kustiq/kustiq/internal/tokenstore"
 )
 
@@ -31,14 +33,14 @@ func (r *Reconciler) authorize(ctx context.Context, s *scope) error {
 		}
 	}
 	if s.token == nil {
-		return awaitConsent(s)
+		return r.awaitConsent(ctx, s)
 	}
 	s.describeToken()
 	return nil
 }
 
 // awaitConsent waits for the connect URL to be used. What the last attempt came to stays on display until the next.
-func awaitConsent(s *scope) error {
+func (r *Reconciler) awaitConsent(ctx context.Context, s *scope) error {
 	last := s.conditions.Before(v1alpha1.ConditionAuthorized)
 	if last != nil && last.Status == metav1.ConditionFalse && s.conn.Status.ConnectURL == s.status.ConnectURL {
 		switch last.Reason {
@@ -46,10 +48,22 @@ func awaitConsent(s *scope) error {
 			return step.Wait(last.Reason, 0, last.Message)
 		case v1alpha1.ReasonConsentDenied, v1alpha1.ReasonAccountTaken, v1alpha1.ReasonModeMismatch, v1alpha1.ReasonStripe403:
 			return step.UserActionFor(last.Reason, last.Message)
+		case v1alpha1.ReasonPlatformCredentialsRejected:
+			if r.platformStands(ctx, s) {
+				break
+			}
+			return step.UserActionFor(last.Reason, last.Message)
 		}
 	}
 	return step.Wait(v1alpha1.ReasonAwaitingConsent, 0, fmt.Sprintf(
 		"Nobody has authorised the Stripe account yet. Open %s and agree.", s.status.ConnectURL))
+}
+
+// platformStands asks Stripe whether it has come to accept the platform's own key, which it refused.
+func (r *Reconciler) platformStands(ctx context.Context, s *scope) bool {
+	_, err := r.api(s.platform).Endpoints(s.platform).List(ctx)
+	var refused *stripeapi.Error
+	return err == nil || (errors.As(err, &refused) && refused.Status == http.StatusForbidden) // known, and may not list
 }
 
 // loadToken reads the token, after saving one that an earlier reconcile could not.
