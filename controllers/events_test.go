@@ -50,11 +50,15 @@ var _ = Describe("Arriving events", func() {
 			genuine, err := sim.Act(acct.ID, sim.Customers(acct.ID)[0].ID, stripesim.FailPayment)
 			Expect(err).NotTo(HaveOccurred())
 			now := clk.Now().Unix()
-			hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code, LastRejectedEvent: genuine, SkewSeconds: 420})
+			rejection := bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code, SkewSeconds: 420}
+			if code == v1alpha1.ReasonWebhookSig {
+				rejection.LastRejectedAt, rejection.LastRejectedCode, rejection.LastUnprovenAt, rejection.LastUnprovenEvent = 0, "", now+1, genuine
+			}
+			hear(ctx, c, rejection)
 			expectCondition(ctx, c, v1alpha1.ConditionEventsVerified, metav1.ConditionFalse, code)
 			expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, code)
 			Expect(kstatusOf(c)).To(Equal(status.FailedStatus))
-			hear(ctx, c, bus.Health{Accepted: 2, LastEventAt: now + 2, LastVerifiedAt: now + 2, RejectedSignature: 1, LastRejectedAt: now + 1, LastRejectedCode: code})
+			hear(ctx, c, bus.Health{Accepted: 2, LastEventAt: now + 2, LastVerifiedAt: now + 2, RejectedSignature: 1, LastRejectedAt: rejection.LastRejectedAt, LastRejectedCode: rejection.LastRejectedCode, LastUnprovenAt: rejection.LastUnprovenAt, LastUnprovenEvent: genuine})
 			expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 		},
 		Entry("for their signature", v1alpha1.ReasonWebhookSig),
@@ -65,12 +69,29 @@ var _ = Describe("Arriving events", func() {
 	It("that anybody may have forged do not stop a connection that works", func(ctx context.Context) {
 		c := newStory(ctx).connected(ctx, "main", account("DE", true))
 		now := clk.Now().Unix()
-		hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 7, LastRejectedAt: now + 7200, LastRejectedCode: v1alpha1.ReasonWebhookSig, LastRejectedEvent: "evt_thatStripeNeverSent"})
+		hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 7, LastUnprovenAt: now + 7200, LastUnprovenEvent: "evt_thatStripeNeverSent"})
 		Eventually(func(g Gomega) {
 			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(c), c)).To(Succeed())
 			g.Expect(c.Status.Events.Rejected).To(Equal(int64(7)))
 		}).Should(Succeed())
 		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	})
+
+	It("that Stripe does not let us ask for are not asked for again", func(ctx context.Context) {
+		acct := account("DE", true)
+		c := newStory(ctx).connected(ctx, "main", acct)
+		event, err := sim.Act(acct.ID, sim.Customers(acct.ID)[0].ID, stripesim.FailPayment)
+		Expect(err).NotTo(HaveOccurred())
+		sim.SetFault(stripesim.Fault{Match: "GET /v1/events", Status: 403, Type: "invalid_request_error", Code: "more_permissions_required_for_application", Times: 1})
+		now := clk.Now().Unix()
+		hear(ctx, c, bus.Health{Accepted: 1, LastEventAt: now, LastVerifiedAt: now, RejectedSignature: 1, LastUnprovenAt: now + 1, LastUnprovenEvent: event})
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(c), c)).To(Succeed())
+			g.Expect(c.Status.Events.Rejected).To(Equal(int64(1)))
+		}).Should(Succeed())
+		look(ctx, c)
+		expectCondition(ctx, c, v1alpha1.ConditionEventsVerified, metav1.ConditionTrue, v1alpha1.ReasonVerified)
+		Expect(sim.Requests()).NotTo(ContainElement(And(HaveField("Account", acct.ID), HaveField("Path", "/v1/events/"+event))), "the one that was refused is not among them")
 	})
 
 	It("of a withdrawn grant have it looked at before its time", func(ctx context.Context) {

@@ -72,7 +72,9 @@ func merge(older, newer bus.Health) bus.Health {
 	sum.AccountUpdatedAt = max(older.AccountUpdatedAt, newer.AccountUpdatedAt)
 	if newer.LastRejectedAt >= older.LastRejectedAt && newer.LastRejectedCode != "" {
 		sum.LastRejectedAt, sum.LastRejectedCode, sum.SkewSeconds = newer.LastRejectedAt, newer.LastRejectedCode, newer.SkewSeconds
-		sum.LastRejectedEvent = newer.LastRejectedEvent
+	}
+	if newer.LastUnprovenAt > 0 && newer.LastUnprovenAt >= older.LastUnprovenAt {
+		sum.LastUnprovenAt, sum.LastUnprovenEvent = newer.LastUnprovenAt, newer.LastUnprovenEvent
 	}
 	return sum
 }

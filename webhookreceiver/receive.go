@@ -104,14 +104,15 @@ func (r *Receiver) refuse(body []byte, failure error) answer {
 		if route, ok := r.table.route(event.Account, event.Livemode); ok {
 			now := r.clock.Now().Unix()
 			r.health.note(route.Connection, func(h *bus.Health) {
-				h.LastRejectedAt, h.LastRejectedCode, h.SkewSeconds = now, string(errcode.WebhookSig), 0
-				h.LastRejectedEvent = claimedID(event.ID)
 				if isStale {
 					h.RejectedAge++
-					h.LastRejectedCode, h.SkewSeconds = string(errcode.WebhookStale), int64(late.Skew/time.Second)
+					h.LastRejectedAt, h.LastRejectedCode, h.SkewSeconds = now, string(errcode.WebhookStale), int64(late.Skew/time.Second)
 					return
 				}
 				h.RejectedSignature++
+				if claimed := claimedID(event.ID); claimed != "" { // what names no event cannot be asked for
+					h.LastUnprovenAt, h.LastUnprovenEvent = now, claimed
+				}
 			})
 		}
 	}
@@ -231,7 +232,7 @@ func (r *Receiver) noteSwapped(route bus.Route, event *signal.Event) {
 	now := r.clock.Now().Unix()
 	r.health.note(route.Connection, func(h *bus.Health) {
 		h.Ignored++
-		h.LastRejectedAt, h.LastRejectedCode, h.LastRejectedEvent, h.SkewSeconds = now, string(errcode.ModeMismatch), event.ID, 0
+		h.LastRejectedAt, h.LastRejectedCode, h.SkewSeconds = now, string(errcode.ModeMismatch), 0
 	})
 }
 

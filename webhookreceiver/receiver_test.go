@@ -354,6 +354,10 @@ func TestHealthAddsUpOverFlushesAndReplicas(t *testing.T) {
 	b.receiver.health.flush(t.Context(), b.bus.Health(), slog.New(slog.DiscardHandler))
 	b.post("/webhooks/stripe/live", good, sign(good, "whsec_new", now))
 	b.post("/webhooks/stripe/live", good, sign(good, "whsec_new", now.Add(-time.Hour)))
+	for _, id := range []string{"evt_2", "none"} {
+		junk := failedInvoice(id, "acct_1", true)
+		b.post("/webhooks/stripe/live", junk, sign(junk, "whsec_guessed", now))
+	}
 	other := newHealthBook()
 	other.note("uid-1", func(h *bus.Health) { h.Accepted++ })
 	other.flush(t.Context(), b.bus.Health(), slog.New(slog.DiscardHandler))
@@ -361,7 +365,8 @@ func TestHealthAddsUpOverFlushesAndReplicas(t *testing.T) {
 	got, _, err := b.bus.Health().Get(t.Context(), "uid-1")
 	want := bus.Health{
 		Accepted: 2, Duplicates: 1, RejectedAge: 1, LastEventAt: now.Unix(), LastVerifiedAt: now.Unix(),
-		LastRejectedAt: now.Unix(), LastRejectedCode: "ERR_WEBHOOK_STALE", LastRejectedEvent: "evt_1", SkewSeconds: 3600,
+		LastRejectedAt: now.Unix(), LastRejectedCode: "ERR_WEBHOOK_STALE", SkewSeconds: 3600,
+		RejectedSignature: 2, LastUnprovenAt: now.Unix(), LastUnprovenEvent: "evt_2",
 	}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)

@@ -185,7 +185,15 @@ func TestASecretIsReplacedByOverlap(t *testing.T) {
 }
 
 func TestJudgeEvents(t *testing.T) {
-	failing := []metav1.Condition{{Type: v1alpha1.ConditionEventsVerified, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonWebhookSig, LastTransitionTime: metav1.Unix(20, 0)}}
+	standing := func(reason string) []metav1.Condition {
+		return []metav1.Condition{{Type: v1alpha1.ConditionEventsVerified, Status: metav1.ConditionFalse, Reason: reason, LastTransitionTime: metav1.Unix(20, 0)}}
+	}
+	forged := func(verified, at int64, event string) bus.Health {
+		return bus.Health{LastVerifiedAt: verified, LastUnprovenAt: at, LastUnprovenEvent: event}
+	}
+	rejected := func(verified, at int64, code string) bus.Health {
+		return bus.Health{LastVerifiedAt: verified, LastRejectedAt: at, LastRejectedCode: code, LastUnprovenAt: 30, LastUnprovenEvent: "evt_unknown"}
+	}
 	for name, tc := range map[string]struct {
 		health bus.Health
 		before []metav1.Condition
@@ -194,19 +202,21 @@ func TestJudgeEvents(t *testing.T) {
 	}{
 		"nothing yet":                  {bus.Health{}, nil, "", v1alpha1.ReasonAwaitingFirstEvent},
 		"a good one":                   {bus.Health{LastVerifiedAt: 10}, nil, "", v1alpha1.ReasonVerified},
-		"stale since":                  {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_STALE"}, nil, v1alpha1.ReasonWebhookStale, ""},
-		"good again":                   {bus.Health{LastVerifiedAt: 11, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_STALE"}, nil, "", v1alpha1.ReasonVerified},
-		"of the other mode":            {bus.Health{LastRejectedAt: 10, LastRejectedCode: "ERR_MODE_MISMATCH"}, nil, v1alpha1.ReasonModeMismatch, ""},
-		"forged, naming no event":      {bus.Health{LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG"}, nil, "", v1alpha1.ReasonAwaitingFirstEvent},
-		"forged, naming another":       {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG", LastRejectedEvent: "evt_unknown"}, nil, "", v1alpha1.ReasonVerified},
-		"genuine, and does not verify": {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 10, LastRejectedCode: "ERR_WEBHOOK_SIG", LastRejectedEvent: "evt_known"}, nil, v1alpha1.ReasonWebhookSig, ""},
-		"forged meanwhile":             {bus.Health{LastVerifiedAt: 9, LastRejectedAt: 30, LastRejectedCode: "ERR_WEBHOOK_SIG", LastRejectedEvent: "evt_unknown"}, failing, v1alpha1.ReasonWebhookSig, ""},
-		"forged after it was mended":   {bus.Health{LastVerifiedAt: 25, LastRejectedAt: 30, LastRejectedCode: "ERR_WEBHOOK_SIG", LastRejectedEvent: "evt_unknown"}, failing, "", v1alpha1.ReasonVerified},
+		"stale since":                  {rejected(9, 10, "ERR_WEBHOOK_STALE"), nil, v1alpha1.ReasonWebhookStale, ""},
+		"forged while they are stale":  {rejected(9, 10, "ERR_WEBHOOK_STALE"), standing(v1alpha1.ReasonWebhookStale), v1alpha1.ReasonWebhookStale, ""},
+		"good again":                   {rejected(11, 10, "ERR_WEBHOOK_STALE"), standing(v1alpha1.ReasonWebhookStale), "", v1alpha1.ReasonVerified},
+		"of the other mode":            {rejected(0, 10, "ERR_MODE_MISMATCH"), nil, v1alpha1.ReasonModeMismatch, ""},
+		"forged while modes differ":    {rejected(9, 10, "ERR_MODE_MISMATCH"), standing(v1alpha1.ReasonModeMismatch), v1alpha1.ReasonModeMismatch, ""},
+		"forged, naming another":       {forged(9, 10, "evt_unknown"), nil, "", v1alpha1.ReasonVerified},
+		"forged, and none was good":    {forged(0, 10, "evt_unknown"), nil, "", v1alpha1.ReasonAwaitingFirstEvent},
+		"genuine, and does not verify": {forged(9, 10, "evt_known"), nil, v1alpha1.ReasonWebhookSig, ""},
+		"forged meanwhile":             {forged(9, 30, "evt_unknown"), standing(v1alpha1.ReasonWebhookSig), v1alpha1.ReasonWebhookSig, ""},
+		"forged after it was mended":   {forged(25, 30, "evt_unknown"), standing(v1alpha1.ReasonWebhookSig), "", v1alpha1.ReasonVerified},
 	} {
 		s := &scope{conditions: kube.NewConditions(tc.before, 1, noon), uid: "u", token: &tokenstore.Record{}, now: noon}
 		r := &Reconciler{memory: newMemory()}
 		r.memory.change("u", func(m *remembered) {
-			m.claim = claimedEvent{event: tc.health.LastRejectedEvent, known: tc.health.LastRejectedEvent == "evt_known"}
+			m.claim = claimedEvent{event: tc.health.LastUnprovenEvent, known: tc.health.LastUnprovenEvent == "evt_known"}
 		})
 		err := r.judgeEvents(t.Context(), s, tc.health)
 		if got := step.OutcomeOf(err).Reason; got != tc.reason {

@@ -72,13 +72,17 @@ func (r *Reconciler) showEvents(s *scope, health bus.Health) {
 // can guess. Once that was so, forged events beside the genuine ones change nothing.
 func (r *Reconciler) judgeEvents(ctx context.Context, s *scope, health bus.Health) error {
 	if health.LastRejectedAt > health.LastVerifiedAt {
-		proven, err := r.proven(ctx, s, health)
-		if err != nil {
+		if err := rejected(health); err != nil {
 			return err
 		}
-		if proven {
-			return rejected(health)
-		}
+	}
+	refused, err := r.refusesGenuine(ctx, s, health)
+	if err != nil {
+		return err
+	}
+	if refused {
+		return step.UserAction(errcode.WebhookSig, explain(errcode.WebhookSig,
+			"The newest event is one that Stripe knows, and its signature matches none of the endpoint's secrets."))
 	}
 	if health.LastVerifiedAt == 0 {
 		s.conditions.True(v1alpha1.ConditionEventsVerified, v1alpha1.ReasonAwaitingFirstEvent, "No event has arrived yet; none has been rejected.")
@@ -88,23 +92,23 @@ func (r *Reconciler) judgeEvents(ctx context.Context, s *scope, health bus.Healt
 	return nil
 }
 
-// proven says whether the rejected event was Stripe's.
-func (r *Reconciler) proven(ctx context.Context, s *scope, health bus.Health) (bool, error) {
-	switch errcode.Code(health.LastRejectedCode) {
-	case errcode.WebhookStale, errcode.ModeMismatch:
-		return true, nil
-	}
+// refusesGenuine says whether an event of Stripe's own was refused for its signature, and none has verified since.
+func (r *Reconciler) refusesGenuine(ctx context.Context, s *scope, health bus.Health) (bool, error) {
 	if standing := s.conditions.Before(v1alpha1.ConditionEventsVerified); standing != nil &&
 		standing.Reason == v1alpha1.ReasonWebhookSig && health.LastVerifiedAt < standing.LastTransitionTime.Unix() {
 		return true, nil
 	}
-	return r.known(ctx, s, health.LastRejectedEvent)
+	if health.LastUnprovenAt <= health.LastVerifiedAt {
+		return false, nil
+	}
+	return r.known(ctx, s, health.LastUnprovenEvent)
 }
 
 // claimPace is how often Stripe may be asked for an event that a rejected request claimed to be, however many come.
 const claimPace = 10 * time.Second
 
-// known asks Stripe whether the account has an event.
+// known asks Stripe whether the account has an event. A grant that may not ask knows of none: what anybody can post must
+// not have us ask again and again.
 func (r *Reconciler) known(ctx context.Context, s *scope, event string) (bool, error) {
 	if event == "" || s.token == nil {
 		return false, nil
@@ -118,13 +122,16 @@ func (r *Reconciler) known(ctx context.Context, s *scope, event string) (bool, e
 		return false, nil
 	}
 	_, err := r.api(s.platform).Account(s.token.Access).Event(ctx, event)
-	if err != nil && !errors.Is(err, stripeapi.ErrNotFound) {
+	var refused *stripeapi.Error
+	mayNot := errors.As(err, &refused) && (refused.Code == errcode.ST401 || refused.Code == errcode.ST403)
+	if err != nil && !mayNot && !errors.Is(err, stripeapi.ErrNotFound) {
 		return false, fmt.Errorf("ask for a rejected event: %w", err)
 	}
 	r.memory.change(s.uid, func(m *remembered) { m.claim = claimedEvent{event: event, known: err == nil, at: s.now} })
 	return err == nil, nil
 }
 
+// rejected is what a genuine event was rejected for; nil when that is nothing that is known here.
 func rejected(health bus.Health) error {
 	switch code := errcode.Code(health.LastRejectedCode); code {
 	case errcode.WebhookStale:
@@ -137,6 +144,5 @@ func rejected(health bus.Health) error {
 	case errcode.ModeMismatch:
 		return step.UserAction(code, explain(code, "The newest event came over the other mode's endpoint: the platform's keys or URLs of the two modes are swapped."))
 	}
-	return step.UserAction(errcode.WebhookSig, explain(errcode.WebhookSig,
-		"The newest event is one that Stripe knows, and its signature matches none of the endpoint's secrets."))
+	return nil
 }

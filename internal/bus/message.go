@@ -151,18 +151,20 @@ type Endpoint struct {
 
 // Health is what the receiver saw of one connection. Its key is the connection's uid. Times are unix seconds.
 type Health struct {
-	Accepted          int64  `json:"accepted"`
-	Duplicates        int64  `json:"duplicates"`
-	Ignored           int64  `json:"ignored"`
-	LastEventAt       int64  `json:"last_event_at"`
-	LastVerifiedAt    int64  `json:"last_verified_at"`
-	RejectedSignature int64  `json:"rejected_signature"`
-	RejectedAge       int64  `json:"rejected_age"`
-	LastRejectedAt    int64  `json:"last_rejected_at"`
-	LastRejectedCode  string `json:"last_rejected_code,omitempty"`
-	// LastRejectedEvent is the event id that the last rejected request claimed; empty when it named none. Whether it is
-	// an event of the account is for Stripe to say.
-	LastRejectedEvent string `json:"last_rejected_event,omitempty"`
+	Accepted          int64 `json:"accepted"`
+	Duplicates        int64 `json:"duplicates"`
+	Ignored           int64 `json:"ignored"`
+	LastEventAt       int64 `json:"last_event_at"`
+	LastVerifiedAt    int64 `json:"last_verified_at"`
+	RejectedSignature int64 `json:"rejected_signature"`
+	RejectedAge       int64 `json:"rejected_age"`
+	// LastRejectedAt and LastRejectedCode tell of the last genuine event that was rejected, for its age or its mode.
+	LastRejectedAt   int64  `json:"last_rejected_at"`
+	LastRejectedCode string `json:"last_rejected_code,omitempty"`
+	// LastUnprovenAt tells of the last request whose signature was good for nothing and which named LastUnprovenEvent.
+	// Anybody can post one: whether it is an event of the account is for Stripe to say.
+	LastUnprovenAt    int64  `json:"last_unproven_at,omitempty"`
+	LastUnprovenEvent string `json:"last_unproven_event,omitempty"`
 	// SkewSeconds of the last event rejected for its age: positive when the event lay in the past.
 	SkewSeconds int64 `json:"skew_seconds"`
 	// DeauthorizedAt is when Stripe said that the account withdrew its grant.
