@@ -25,6 +25,8 @@ type remembered struct {
 	eventsWritten time.Time
 	// claim is the last rejected event that Stripe was asked for.
 	claim claimedEvent
+	// granted is what Stripe has given for a code and was not judged yet.
+	granted *stripeapi.Token
 	// unsaved is a token that Stripe has given and the cluster has not taken yet.
 	unsaved *tokenstore.Record
 }

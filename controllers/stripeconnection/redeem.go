@@ -18,14 +18,22 @@ import (
 	"github.com/kustiq/kustiq/internal/tokenstore"
 )
 
+// redeemTimeout bounds what is done with a code once it is claimed, even while the operator ends: a request to Stripe or
+// two, and the writing down of what that came to.
+const redeemTimeout = 20 * time.Second
+
 // redeem turns what the consent page has brought into a token. The grant is claimed first, since Stripe revokes a
 // connection whose code is used twice: whatever happens after that, the code is spent. The claim stays until the outcome
 // is known, so that an operator that was killed in between is followed by one that says so.
 //
 // When there is a token already, a failed attempt to renew the consent is told in an Event and changes nothing.
 func (r *Reconciler) redeem(ctx context.Context, s *scope, grant bus.Grant, revision uint64) error {
-	if grant.Claimed {
+	granted := r.memory.of(s.uid).granted
+	switch {
+	case grant.Claimed && granted == nil:
 		return r.interruptedRedeem(ctx, s, grant, revision)
+	case grant.Claimed:
+		return r.settleGrant(ctx, s, *granted, revision)
 	}
 	claim := bus.Grant{At: s.now.Unix(), Claimed: true}
 	revision, err := s.bus.Grants().Update(ctx, s.uid, claim, revision)
@@ -36,17 +44,32 @@ func (r *Reconciler) redeem(ctx context.Context, s *scope, grant bus.Grant, revi
 	if err != nil {
 		return fmt.Errorf("claim grant: %w", err)
 	}
-	granted, err := r.exchange(ctx, s, grant)
-	if err == nil {
-		err = r.accept(ctx, s, granted)
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), redeemTimeout)
+	defer done()
+	exchanged, err := r.exchange(ctx, s, grant)
+	if err != nil {
+		return r.settled(ctx, s, err, revision)
 	}
+	r.memory.change(s.uid, func(m *remembered) { m.granted = &exchanged })
+	return r.settleGrant(ctx, s, exchanged, revision)
+}
+
+// settleGrant keeps what Stripe has granted, or gives it back. It is in memory until that is done: Stripe grants it once.
+func (r *Reconciler) settleGrant(ctx context.Context, s *scope, granted stripeapi.Token, revision uint64) error {
+	err := r.accept(ctx, s, granted)
 	if err == nil {
 		err = r.keep(ctx, s, granted)
 	}
+	return r.settled(ctx, s, err, revision)
+}
+
+// settled ends an attempt at a consent, unless it failed in a way that may pass: the claim stays for the next attempt,
+// or for whoever comes after us.
+func (r *Reconciler) settled(ctx context.Context, s *scope, err error, revision uint64) error {
 	if step.OutcomeOf(err).Kind == step.Failed {
-		// The cluster did not take the token yet. The claim stays for whoever comes after us.
 		return err
 	}
+	r.memory.change(s.uid, func(m *remembered) { m.granted = nil })
 	return errors.Join(s.attempted(err), r.release(ctx, s, revision))
 }
 

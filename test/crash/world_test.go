@@ -152,16 +152,7 @@ func (w *world) live(c *v1alpha1.StripeConnection, f *fate) (death string) {
 	w.t.Helper()
 	connection := w.openBus()
 	defer connection.Close()
-	cluster := writer{w.k8s, f}
-	r, err := stripeconnection.New(stripeconnection.Config{
-		Client: cluster, Recorder: &events.FakeRecorder{}, OperatorNamespace: operatorNamespace, InstallationID: installation,
-		Regions: map[string]stripeconnection.Region{"EU": {
-			ReceiverURL: "https://eu.events.kustiq.example", DashboardURL: "https://app.kustiq.example", Bus: connection,
-		}},
-		API: w.stripe(transport{f, http.DefaultTransport}), Tokens: tokenstore.New(cluster, operatorNamespace, w.vault), BusVault: w.vault,
-		Clock: w.clock, Jitter: func() float64 { return 0 },
-	})
-	w.must(err)
+	r := w.operator(connection, writer{w.k8s, f}, transport{f, http.DefaultTransport})
 	defer func() {
 		if cause := recover(); cause != nil {
 			k, ok := cause.(killed)
@@ -180,6 +171,21 @@ func (w *world) live(c *v1alpha1.StripeConnection, f *fate) (death string) {
 		}
 	}
 	return ""
+}
+
+// operator makes one that reaches the cluster and Stripe as given.
+func (w *world) operator(connection *bus.Bus, cluster client.Client, stripe http.RoundTripper) *stripeconnection.Reconciler {
+	w.t.Helper()
+	r, err := stripeconnection.New(stripeconnection.Config{
+		Client: cluster, Recorder: &events.FakeRecorder{}, OperatorNamespace: operatorNamespace, InstallationID: installation,
+		Regions: map[string]stripeconnection.Region{"EU": {
+			ReceiverURL: "https://eu.events.kustiq.example", DashboardURL: "https://app.kustiq.example", Bus: connection,
+		}},
+		API: w.stripe(stripe), Tokens: tokenstore.New(cluster, operatorNamespace, w.vault), BusVault: w.vault,
+		Clock: w.clock, Jitter: func() float64 { return 0 },
+	})
+	w.must(err)
+	return r
 }
 
 // declare makes a connection in a namespace of its own.
