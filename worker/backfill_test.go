@@ -140,6 +140,25 @@ func TestBackfillWaitsForATokenThatIsDue(t *testing.T) {
 	r.Expect(r.progress("due").Phase).To(Equal(bus.PhaseRunning))
 }
 
+func TestBackfillWaitsForAWhileForATokenThatEndedBeforeItsTime(t *testing.T) {
+	s := newStripe(t)
+	s.script(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		refuse(w, http.StatusUnauthorized, "api_key_expired")
+		return true
+	})
+	r := newRig(t, s.URL, clock.RealClock{})
+	r.tokens.set(conn, tokenstore.Record{Account: acct, Access: "rk_test_old", ExpiresAt: time.Now().Add(time.Hour)})
+	r.start()
+	r.backfill(bus.BackfillTask{UID: "ended", Window: "30d", Until: until})
+	r.Eventually(func() int { return r.progress("ended").Failures }, patch, "10ms").Should(Equal(1))
+	r.Expect(r.progress("ended").Phase).To(Equal(bus.PhaseRunning))
+
+	_, err := r.bus.Progress().Create(t.Context(), "gone", bus.Progress{Phase: bus.PhasePending, Failures: 6})
+	r.Expect(err).NotTo(HaveOccurred())
+	r.backfill(bus.BackfillTask{UID: "gone", Window: "30d", Until: until})
+	r.Expect(r.ends("gone").Code).To(Equal(string(errcode.ST401)))
+}
+
 // holdPage lets the second page of customers wait until it is released, and then go on.
 func (s *stripe) holdPage() (asked <-chan struct{}, release func()) {
 	reached, free := make(chan struct{}), make(chan struct{})

@@ -48,7 +48,7 @@ func (r *run) settle(ctx context.Context, err error) settlement {
 		return r.fail(final, errcode.ST401, err)
 	case errors.As(err, &wait):
 		return r.postpone(final, wait)
-	case errors.As(err, &refused) && (refused.Code == errcode.ST401 || refused.Code == errcode.ST403):
+	case errors.As(err, &refused) && (refused.Code == errcode.ST401 && !r.awaitsToken() || refused.Code == errcode.ST403):
 		return r.fail(final, refused.Code, err)
 	}
 	after, ok := nextResume(r.progress.Failures + 1)
@@ -58,6 +58,17 @@ func (r *run) settle(ctx context.Context, err error) settlement {
 	r.log.Warn("backfill stopped for now", "again", after, "error", err)
 	_ = r.release(final, func(p *bus.Progress) { p.Failures++ })
 	return settlement{outcome: "failed", again: after}
+}
+
+// renewalPatience is how many tries in a row a token that expires may be refused for: a quarter of an hour, in which the
+// operator finds out and refreshes it, or the grant is gone.
+const renewalPatience = 6
+
+// awaitsToken says whether the operator may be about to replace the token that Stripe refused: when it ends is no more
+// than what the operator knew.
+func (r *run) awaitsToken() bool {
+	_, token := r.current()
+	return !token.ExpiresAt.IsZero() && r.progress.Failures < renewalPatience
 }
 
 // finalTime bounds what is written at the end of a run.

@@ -22,8 +22,8 @@ func (r *Reconciler) probe(ctx context.Context, s *scope) error {
 	}
 	last := r.memory.of(s.uid).probe
 	if last == nil || last.stale(s, health) {
-		account, err := r.api(s.platform).Account(s.token.Access).Get(ctx)
-		if err = judgeProbe(s, account, err); err != nil {
+		account, err := r.ask(ctx, s)
+		if err != nil {
 			account, err = r.fallBack(ctx, s, err)
 		}
 		if err != nil && step.OutcomeOf(err).Kind == step.Failed {
@@ -54,6 +54,12 @@ func (p *probeResult) stale(s *scope, health bus.Health) bool {
 	asked := p.at.Unix()
 	return s.now.Sub(p.at) >= s.look()/5*4 || p.generation != s.token.Generation || s.forced() ||
 		health.DeauthorizedAt >= asked || health.AccountUpdatedAt >= asked
+}
+
+// ask asks for the account with the current token.
+func (r *Reconciler) ask(ctx context.Context, s *scope) (stripeapi.AccountInfo, error) {
+	account, err := r.api(s.platform).Account(s.token.Access).Get(ctx)
+	return account, judgeProbe(s, account, err)
 }
 
 // judgeProbe maps the answer about an account to an outcome.

@@ -3,11 +3,11 @@ package stripeconnection
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/kustiq/kustiq/api/errcode"
 	"github.com/kustiq/kustiq/internal/step"
 	"github.com/kustiq/kustiq/internal/stripeapi"
-	"github.com/kustiq/kustiq/internal/tokenstore"
 )
 
 // prove lets go of the generation before the current one, which has just worked.
@@ -20,14 +20,26 @@ func (r *Reconciler) prove(ctx context.Context, s *scope) error {
 	return r.saveToken(ctx, s, proven)
 }
 
-// fallBack tries the generation before, when Stripe refuses the current one with what probe made of it. If Stripe still
-// honours that one it becomes the current one again, as a generation of its own, and a rotation is due.
+// fallBack does what can be done when Stripe refuses the current token with what probe made of it: it renews one that
+// expires, and else tries the generation before. If Stripe still honours that one it becomes the current one again, as a
+// generation of its own, and a rotation is due.
 func (r *Reconciler) fallBack(ctx context.Context, s *scope, refused error) (stripeapi.AccountInfo, error) {
-	if s.token.Previous == nil || step.OutcomeOf(refused).Reason != string(errcode.ST401) {
+	if step.OutcomeOf(refused).Reason != string(errcode.ST401) {
 		return stripeapi.AccountInfo{}, refused
 	}
-	if account, err := r.renew(ctx, s); err == nil || errors.Is(err, tokenstore.ErrConflict) {
-		return account, err
+	if !s.token.ExpiresAt.IsZero() {
+		account, err := r.renew(ctx, s)
+		if !refusedForGood(err) {
+			return account, err
+		}
+		if newer, err := r.newerToken(ctx, s); err != nil {
+			return stripeapi.AccountInfo{}, err
+		} else if newer {
+			return r.ask(ctx, s)
+		}
+	}
+	if s.token.Previous == nil {
+		return stripeapi.AccountInfo{}, refused
 	}
 	before := *s.token.Previous
 	account, err := r.api(s.platform).Account(before.Access).Get(ctx)
@@ -44,23 +56,27 @@ func (r *Reconciler) fallBack(ctx context.Context, s *scope, refused error) (str
 	return account, nil
 }
 
-// renew refreshes a short-lived token that was dead on arrival: when an operator was killed between Stripe's answer and
-// its keeping, and the next one came hours later, the answer that Stripe repeats to it holds a token that has ended since.
-// The refresh token that came with it is alive, though.
+// renew refreshes a short-lived token that ended before its time: when an operator was killed between Stripe's answer and
+// its keeping, the answer that Stripe repeats to the next one, however much later, holds a token that is as old as the
+// first answer. The refresh token that came with it is alive, though, and only Stripe's refusal of that says that the
+// grant is gone.
 func (r *Reconciler) renew(ctx context.Context, s *scope) (stripeapi.AccountInfo, error) {
-	if s.token.ExpiresAt.IsZero() {
-		return stripeapi.AccountInfo{}, errors.New("a token that does not expire")
+	granted, err := r.refresh(ctx, s)
+	var refused *stripeapi.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
+		return stripeapi.AccountInfo{}, platformRefused(s.regionName)
 	}
-	granted, err := r.api(s.platform).Refresh(ctx, s.platform, s.token.Refresh, rotationKey(s.uid, s.token.Generation, 0))
+	if err == nil {
+		err = r.succeed(ctx, s, granted)
+	}
 	if err != nil {
 		return stripeapi.AccountInfo{}, err
 	}
-	if granted.Account != s.token.Account {
-		return stripeapi.AccountInfo{}, errors.New("renewed token belongs to another account")
-	}
-	if err := r.saveToken(ctx, s, succeed(*s.token, granted, s)); err != nil {
-		return stripeapi.AccountInfo{}, err
-	}
-	s.describeToken()
-	return r.api(s.platform).Account(granted.Access).Get(ctx)
+	return r.ask(ctx, s)
+}
+
+// refusedForGood says whether Stripe refused a refresh in a way that no repetition mends.
+func refusedForGood(err error) bool {
+	var refused *stripeapi.Error
+	return errors.As(err, &refused) && refused.Status/100 == 4 && refused.Status != http.StatusTooManyRequests
 }

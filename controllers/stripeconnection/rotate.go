@@ -46,29 +46,48 @@ func (r *Reconciler) rotate(ctx context.Context, s *scope) error {
 	case s.now.Before(attempts.until):
 		return rotationFailed(attempts, s.now)
 	}
-	granted, err := r.api(s.platform).Refresh(ctx, s.platform, s.token.Refresh, rotationKey(s.uid, s.token.Generation, attempts.spentKeys))
-	if err == nil && granted.Account != s.token.Account {
-		err = errors.New("refreshed token belongs to another account")
-	}
+	granted, err := r.refresh(ctx, s)
 	if err != nil {
 		return r.rotationFails(ctx, s, err)
 	}
-	if err := r.saveToken(ctx, s, succeed(*s.token, granted, s)); err != nil {
+	if err := r.succeed(ctx, s, granted); err != nil {
 		return err
 	}
-	r.memory.change(s.uid, func(m *remembered) { m.rotation = backoff{} })
-	s.describeToken()
-	s.fresh()
 	s.note(normal, v1alpha1.ReasonRotated, "Rotate", fmt.Sprintf("Token refreshed and sealed again (generation %d).", s.token.Generation))
 	return nil
+}
+
+// refresh asks Stripe for the generation after the current one.
+func (r *Reconciler) refresh(ctx context.Context, s *scope) (stripeapi.Token, error) {
+	spent := r.memory.of(s.uid).rotation.spentKeys
+	granted, err := r.api(s.platform).Refresh(ctx, s.platform, s.token.Refresh, rotationKey(s.uid, s.token.Generation, spent))
+	var refused *stripeapi.Error
+	switch {
+	case err == nil && granted.Account != s.token.Account:
+		return granted, errors.New("refreshed token belongs to another account")
+	case errors.As(err, &refused) && refused.Status >= http.StatusInternalServerError:
+		r.memory.change(s.uid, func(m *remembered) { m.rotation.spentKeys++ }) // Stripe would repeat this answer
+	}
+	return granted, err
 }
 
 func (s *scope) fresh() {
 	s.conditions.True(v1alpha1.ConditionTokenFresh, v1alpha1.ReasonRotated, "The token is younger than its next rotation.")
 }
 
-// succeed is the generation after previous, which is kept in it.
-func succeed(previous tokenstore.Record, granted stripeapi.Token, s *scope) tokenstore.Record {
+// succeed makes what Stripe has granted the current generation.
+func (r *Reconciler) succeed(ctx context.Context, s *scope, granted stripeapi.Token) error {
+	if err := r.saveToken(ctx, s, successor(*s.token, granted, s)); err != nil {
+		return err
+	}
+	r.memory.change(s.uid, func(m *remembered) { m.rotation = backoff{} })
+	s.describeToken()
+	s.fresh()
+	return nil
+}
+
+// successor is the generation after previous, which is kept in it.
+func successor(previous tokenstore.Record, granted stripeapi.Token, s *scope) tokenstore.Record {
 	record := recordFrom(granted, s.platform, s.now)
 	record.Generation, record.IssuedAt, record.Previous = previous.Generation+1, previous.IssuedAt, &previous
 	if record.Refresh == "" {
@@ -98,9 +117,6 @@ func (r *Reconciler) rotationFails(ctx context.Context, s *scope, err error) err
 	r.memory.change(s.uid, func(m *remembered) {
 		m.rotation.attempts++
 		m.rotation.until = s.now.Add(retryAfter(m.rotation.attempts))
-		if refused != nil && refused.Status >= http.StatusInternalServerError {
-			m.rotation.spentKeys++ // Stripe would repeat this answer
-		}
 		attempts = m.rotation
 		if gone {
 			m.probe = nil

@@ -71,11 +71,12 @@ func TestAnOperatorKilled(t *testing.T) {
 	}
 }
 
-// rotation: whatever the moment of death, and however long nobody takes over, the grant goes on without its owner.
+// rotation: whatever the moment of death, and however long nobody takes over, the grant goes on without its owner, and
+// still does when the token that was got then has ended.
 func rotation(t *testing.T, w *world) {
 	c, _ := w.connected()
 	deaths := 0
-	for _, away := range []time.Duration{0, 3 * time.Hour} {
+	for _, away := range []time.Duration{0, 50 * time.Minute, 3 * time.Hour} {
 		deaths += eachDeath(t, func(t *testing.T, f *fate) string {
 			w.show(c, v1alpha1.ConditionReady)
 			before := c.Status.Token.Generation
@@ -91,6 +92,12 @@ func rotation(t *testing.T, w *world) {
 			w.must(err)
 			if _, err := w.api.Account(record.Access).Get(t.Context()); err != nil || record.Previous != nil {
 				t.Fatalf("killed %s: the token that is kept: %v, with one before it: %v", death, err, record.Previous)
+			}
+			for _, later := range []time.Duration{20 * time.Minute, 40 * time.Minute} {
+				// A Stripe App's token that came to the second operator is as old as the first one's answer.
+				w.clock.Step(later)
+				w.live(c, &fate{})
+				w.mustBeReady(c, "killed "+death+", and later")
 			}
 			return death
 		})
