@@ -22,10 +22,11 @@ import (
 // with every value there is.
 const rewatch = 5 * time.Second
 
-// Failing reconciles are repeated after a second at first and never more slowly than every 10 minutes.
+// Failing reconciles are repeated after a second at first and never more slowly than the soonest of the regular looks, 5
+// minutes less their jitter: what is asked of Stripe every 5 minutes stays so when another step fails.
 const (
 	backoffFirst = time.Second
-	backoffMost  = 10 * time.Minute
+	backoffMost  = 270 * time.Second
 )
 
 // Map maps a change (nil for a removed key) to what must be reconciled.
