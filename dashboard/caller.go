@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -71,21 +70,30 @@ func (d *Dashboard) caller(w http.ResponseWriter, r *http.Request) (c caller, er
 	return c, err
 }
 
-// byItself says that an open page makes the request, and nobody who looks at it: that keeps no session alive.
+// byItself says that an open page makes the request, and nobody who looks at it: that keeps no session alive. What
+// scripts ask has the header (session.js), and where none run the address tells.
 func byItself(r *http.Request) bool {
-	part := r.Header.Get("HX-Trigger")
-	return strings.Contains(r.Header.Get("Accept"), "text/event-stream") || strings.HasPrefix(part, statusPart) || slices.Contains(liveParts, part)
+	return ownStream(r) || r.Header.Get("Kustiq-By-Itself") != "" || r.URL.Query().Get("by") == "itself"
 }
 
-// liveParts are the elements that fetch themselves anew.
-var liveParts = []string{"segment", "imports", "erasures"}
+func ownStream(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+}
+
+// againPath is where a page that no script refreshes loads itself again.
+func againPath(r *http.Request) string {
+	query := r.URL.Query()
+	query.Set("by", "itself")
+	return "?" + query.Encode()
+}
 
 func bearer(r *http.Request) (token string, ok bool) {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "Bearer")
 }
 
-// askToSignIn leads a browser to the identity provider and back, and tells a program what to send.
+// askToSignIn leads a browser to the identity provider and back, and tells a program what to send. A page that asks by
+// itself leads nowhere: an identity provider that still knows the browser would begin a session that nobody asked for.
 func (d *Dashboard) askToSignIn(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case isAPI(r):
@@ -95,6 +103,10 @@ func (d *Dashboard) askToSignIn(w http.ResponseWriter, r *http.Request, err erro
 			message = "Kubernetes does not accept the token: get a new one"
 		}
 		refuse(w, http.StatusUnauthorized, "unauthenticated", message)
+	case ownStream(r), byItself(r) && r.Header.Get("HX-Request") != "":
+		w.WriteHeader(http.StatusUnauthorized)
+	case byItself(r):
+		d.problem(w, r, http.StatusUnauthorized, "You are signed out", "This page was open for long. Open it again to sign in.")
 	case r.Header.Get("HX-Request") != "":
 		// The part of a page is not where a sign-in can be shown: the whole page goes there.
 		next := "/"
@@ -105,8 +117,6 @@ func (d *Dashboard) askToSignIn(w http.ResponseWriter, r *http.Request, err erro
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.Method != http.MethodGet:
 		d.problem(w, r, http.StatusUnauthorized, "You are signed out", "Nothing was done. Open the page again, sign in, and do it once more.")
-	case strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
-		w.WriteHeader(http.StatusUnauthorized)
 	default:
 		http.Redirect(w, r, signInPath(r.URL.RequestURI()), http.StatusSeeOther)
 	}

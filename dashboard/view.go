@@ -25,6 +25,8 @@ type layout struct {
 	Refresh int
 	// RefreshFrom is where that is asked for; empty is the page's own address.
 	RefreshFrom string
+	// Again is where a page that no script refreshes loads itself anew.
+	Again string
 	// Section is the entry of the navigation that the page belongs to, and Deeper says that it is a page below it.
 	Section section
 	Deeper  bool
@@ -38,6 +40,7 @@ func (d *Dashboard) layout(r *http.Request, title, workspace string) layout {
 	c := callerOf(r)
 	l := layout{
 		Title: title, Workspace: workspace, User: c.user.Name, Now: d.Clock.Now(), SignsOut: c.session != "" && d.LocalUser == "",
+		Again: againPath(r),
 	}
 	if c.session != "" {
 		var err error

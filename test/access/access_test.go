@@ -262,16 +262,25 @@ func sessionsEnd(t *testing.T, w *world) {
 	g.Expect(inside(idle)).To(BeFalse(), "not used for an hour")
 
 	open := w.signedIn("ada@example.com")
-	for range 2 {
-		w.clock.Step(25 * time.Minute)
-		for name, value := range map[string]string{"HX-Trigger": "status-amber-live", "Accept": "text/event-stream"} {
+	asksByItself := func(want int) {
+		for name, change := range map[string]func(*http.Request){
+			"script":    func(r *http.Request) { r.Header.Set("HX-Request", "true"); r.Header.Set("Kustiq-By-Itself", "true") },
+			"stream":    func(r *http.Request) { r.Header.Set("Accept", "text/event-stream") },
+			"no script": func(r *http.Request) { r.URL.RawQuery = "by=itself" },
+		} {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/dashboard/settings/region", nil)
 			g.Expect(err).NotTo(HaveOccurred())
-			req.Header.Set(name, value)
-			_, _ = open.do(req)
+			change(req)
+			status, _ := open.do(req)
+			g.Expect(status).To(Equal(want), name)
 		}
 	}
+	for range 2 {
+		w.clock.Step(25 * time.Minute)
+		asksByItself(http.StatusOK)
+	}
 	w.clock.Step(25 * time.Minute)
+	asksByItself(http.StatusUnauthorized) // and is not led to the identity provider, which would sign them in again
 	g.Expect(inside(open)).To(BeFalse(), "a page that asks by itself is not somebody who uses it")
 
 	busy := w.signedIn("ada@example.com")

@@ -35,6 +35,8 @@ import (
 type showcase struct {
 	url   string
 	store *store.Store
+	keys  *vault.Vault
+	kube  client.Client
 	clock *clocktesting.FakeClock
 	all   []*subject
 }
@@ -48,20 +50,35 @@ var showcaseScope = store.Scope{Workspace: showcaseWorkspace, Livemode: true}
 
 func openShowcase(t testing.TB) *showcase {
 	t.Helper()
-	g, log := NewWithT(t), slog.New(slog.DiscardHandler)
-	s := &showcase{clock: clocktesting.NewFakeClock(showcaseNow.AddDate(0, 0, -pastDays)), all: subjects(420, showcaseNow.Unix())}
-	keyset, err := vault.NewKeyset()
-	g.Expect(err).NotTo(HaveOccurred())
-	keys, err := vault.Open(keyset)
-	g.Expect(err).NotTo(HaveOccurred())
-	s.store, err = store.Open(t.Context(), store.Options{
-		DSN: "sqlite://" + filepath.Join(t.TempDir(), "kustiq.db"), Vault: keys, Clock: s.clock, Logger: log,
-	})
-	g.Expect(err).NotTo(HaveOccurred())
+	s := newShowcase(t, showcaseNow.AddDate(0, 0, -pastDays))
+	s.all = subjects(420, showcaseNow.Unix())
 	s.live(t)
 	s.fit(t)
 	s.review(t)
+	s.serve(t, func(o *dashboard.Options) { o.LocalUser = "kim@acme.example" })
+	return s
+}
 
+// newShowcase has no history yet.
+func newShowcase(t testing.TB, at time.Time) *showcase {
+	t.Helper()
+	g := NewWithT(t)
+	s := &showcase{clock: clocktesting.NewFakeClock(at), kube: showcaseCluster(t)}
+	keyset, err := vault.NewKeyset()
+	g.Expect(err).NotTo(HaveOccurred())
+	s.keys, err = vault.Open(keyset)
+	g.Expect(err).NotTo(HaveOccurred())
+	s.store, err = store.Open(t.Context(), store.Options{
+		DSN: "sqlite://" + filepath.Join(t.TempDir(), "kustiq.db"), Vault: s.keys, Clock: s.clock, Logger: slog.New(slog.DiscardHandler),
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	return s
+}
+
+// serve opens the dashboard to whom the options let in.
+func (s *showcase) serve(t testing.TB, letIn func(*dashboard.Options)) {
+	t.Helper()
+	g, log := NewWithT(t), slog.New(slog.DiscardHandler)
 	server, err := bus.StartServer(t.Context(), bus.ServerOptions{Dir: t.TempDir(), EncryptionKey: bytes.Repeat([]byte{1}, 32), Logger: log})
 	g.Expect(err).NotTo(HaveOccurred())
 	b, err := bus.Open(t.Context(), bus.Options{Server: server, Region: "eu", Logger: log})
@@ -70,10 +87,12 @@ func openShowcase(t testing.TB) *showcase {
 	s.url = "http://" + web.Listener.Addr().String()
 	explainer, err := explain.New(s.store, s.clock)
 	g.Expect(err).NotTo(HaveOccurred())
-	pages, err := dashboard.New(dashboard.Options{
-		Store: s.store, Matching: s.store, Explain: explainer, Audit: s.store, Bus: b, Vault: keys, Kube: showcaseCluster(t), Clock: s.clock, Logger: log,
-		BaseURL: s.url, Region: "EU", LocalUser: "kim@acme.example",
-	})
+	options := dashboard.Options{
+		Store: s.store, Matching: s.store, Explain: explainer, Audit: s.store, Bus: b, Vault: s.keys, Kube: s.kube, Clock: s.clock, Logger: log,
+		BaseURL: s.url, Region: "EU",
+	}
+	letIn(&options)
+	pages, err := dashboard.New(options)
 	g.Expect(err).NotTo(HaveOccurred())
 	web.Config.Handler = pages.Handler()
 	web.Start()
@@ -86,7 +105,6 @@ func openShowcase(t testing.TB) *showcase {
 		_ = server.Close()
 		_ = s.store.Close()
 	})
-	return s
 }
 
 // live lets the days pass up to showcaseNow, and scores on each what was known by then.

@@ -1,11 +1,13 @@
 // A page that shows what changes by itself has one stream. The stream says that something changed and no more; htmx then
 // fetches the part marked data-live-part anew, with its own address.
+import { over } from "./session.js";
 
 const words = {
   live: "Live",
   paused: "Paused",
   lost: "Connection lost, trying again",
   stale: "Could not update: reload the page",
+  out: "Signed out",
 };
 
 export function followChanges(root, htmx) {
@@ -35,6 +37,7 @@ export function followChanges(root, htmx) {
     stream.addEventListener("open", () => show(paused ? "paused" : "live"));
     stream.addEventListener("changed", fetchAnew);
     stream.addEventListener("error", () => {
+      if (over) return stream.close();
       show("lost");
       // The browser tries again by itself unless the server has refused; then the reason may pass as well.
       if (stream.readyState === EventSource.CLOSED) setTimeout(follow, 10000);
@@ -43,7 +46,8 @@ export function followChanges(root, htmx) {
   };
 
   document.addEventListener("visibilitychange", () => waiting && fetchAnew());
-  for (const failed of ["htmx:responseError", "htmx:sendError"]) page.addEventListener(failed, () => show("stale"));
+  page.addEventListener("htmx:responseError", (event) => show(event.detail.xhr.status === 401 ? "out" : "stale"));
+  page.addEventListener("htmx:sendError", () => show("stale"));
   page.addEventListener("htmx:afterSettle", () => {
     if (!paused) show("live");
     if (waiting) fetchAnew();
