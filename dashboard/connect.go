@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -62,6 +63,22 @@ type connectView struct {
 	Renewed bool
 	// Offered says that Stripe's page may be opened; the operator publishes its address.
 	Offered bool
+}
+
+// HowFar sums the steps up for those who cannot see them come true.
+func (v connectView) HowFar() string {
+	if v.Ready {
+		return "Connected"
+	}
+	done, open := 0, ""
+	for _, s := range v.Steps {
+		if s.Status == string(metav1.ConditionTrue) {
+			done++
+		} else if open == "" && s.Status == string(metav1.ConditionFalse) {
+			open = ". " + s.Words + ": " + s.Reason
+		}
+	}
+	return fmt.Sprintf("%d of %d steps are done%s", done, len(v.Steps), open)
 }
 
 // connection reads the resource named in the path, in whose workspace the caller has the right, or answers.

@@ -63,7 +63,7 @@ func TestSigningIn(t *testing.T) {
 	w.click(`main a.button`)
 	w.untilText("kim@acme.example")
 
-	w.visit(s.url + "/connect/initech/stripe-test?waiting") // looks again every second
+	w.visit(s.url + "/connect/initech/stripe-test") // looks again until there is an offer
 	value[bool](w, `(window.stayed = true)`)
 	for range 2 {
 		s.clock.Step(25 * time.Minute)

@@ -2,10 +2,12 @@
 import htmx from "htmx.org";
 import { followChanges } from "./live.js";
 import { keepToSession } from "./session.js";
-import { submitOnChange } from "./forms.js";
+import { hideNeedlessButtons } from "./forms.js";
+import { keepWhatSwapsTake } from "./swaps.js";
 import { tellFailures } from "./failures.js";
 
-submitOnChange(document);
+hideNeedlessButtons(document);
 keepToSession(document);
 tellFailures(document);
+keepWhatSwapsTake(document);
 followChanges(document, htmx);

@@ -1,7 +1,4 @@
-// What a form needs only where no script runs is hidden: its button, when choosing is enough.
-export function submitOnChange(root) {
+// Where scripts run, a form that follows what is chosen in it needs no button.
+export function hideNeedlessButtons(root) {
   for (const element of root.querySelectorAll("[data-without-scripts]")) element.hidden = true;
-  for (const form of root.querySelectorAll("form[data-submit-on-change]")) {
-    form.addEventListener("change", () => form.requestSubmit());
-  }
 }
