@@ -71,6 +71,16 @@ func (s *story) renews() {
 	s.looksAt("renewed")
 }
 
+// fits asks for a model.
+func (s *story) fits() {
+	s.visit(s.page("/dashboard/model"))
+	s.click(`form[action$="/fit"] button`)
+	s.until(`document.querySelector("#versions, [aria-labelledby=test]") !== null`)
+	s.looksAt("model")
+	s.visit(s.page("/dashboard/settings/region"))
+	s.looksAt("region")
+}
+
 // disconnects gives the account back, and finds that scores stay.
 func (s *story) disconnects() {
 	s.visit(s.page("/dashboard/integrations" + storyWorkspace))

@@ -59,7 +59,7 @@ func (w *window) says(words string) {
 
 func listIsUpdated(w *window, s *showcase) {
 	w.visit(s.url + "/dashboard/churn?workspace=" + showcaseWorkspace)
-	w.until(`document.querySelector("[data-live-state=live]") !== null`)
+	w.until(isLive)
 	w.focus("export")
 	value[bool](w, `((part) => (part.old = true, part.dispatchEvent(new CustomEvent("changed"))))(document.querySelector("#segment"))`)
 	w.until(`!document.querySelector("#segment").old`)
