@@ -3,6 +3,10 @@ package browser
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -41,6 +45,67 @@ func TestAChoiceAndAnUpdateMeet(t *testing.T) {
 	value[bool](w, `(held.pop()(), true)`) // the newest first
 	w.until(`document.querySelector("#segment") !== before && held.length === 1`)
 	value[bool](w, `(held.pop()(), window.held = null, true)`)
+	w.until(onlyCritical + ` && location.search.includes("tier=Critical")`)
+}
+
+// between stands between the browser and the showcase, and holds what belongs to a meeting of an update and a choice.
+type between struct {
+	next http.Handler
+	// came tells that a request is held; those of update and choice go on when theirs is closed.
+	came           chan struct{}
+	update, choice chan struct{}
+}
+
+func (b *between) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	gate := b.choice
+	if r.Header.Get("HX-Trigger") == "segment" {
+		gate = b.update
+	}
+	if r.Header.Get("HX-Target") == "segment" {
+		b.came <- struct{}{}
+		select {
+		case <-gate:
+		case <-r.Context().Done(): // the page has withdrawn it
+			return
+		}
+	}
+	b.next.ServeHTTP(w, r)
+}
+
+// held waits for the next request that is.
+func (b *between) held(w *window) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	select {
+	case <-b.came:
+	case <-ctx.Done():
+		w.fail("the page asks for nothing")
+	}
+}
+
+// TestAChoiceOvertakesAnUpdate has an update answered while a choice is under way.
+func TestAChoiceOvertakesAnUpdate(t *testing.T) {
+	w, s := newWindow(t), openShowcase(t)
+	target, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &between{next: httputil.NewSingleHostReverseProxy(target), came: make(chan struct{}, 9), update: make(chan struct{}), choice: make(chan struct{})}
+	front := httptest.NewServer(b)
+	t.Cleanup(func() {
+		front.CloseClientConnections() // the stream ends by itself in minutes
+		front.Close()
+	})
+	w.visit(front.URL + "/dashboard/churn")
+	w.until(isLive)
+	value[bool](w, `(document.addEventListener("htmx:sendAbort", () => (window.withdrawn = true)), window.before = document.querySelector("#segment")).dispatchEvent(new Event("changed"))`)
+	b.held(w)
+	w.choose("#f-tier", "Critical")
+	b.held(w)
+	close(b.update)
+	w.until(`window.withdrawn || document.querySelector("#segment") !== before`)
+	close(b.choice)
 	w.until(onlyCritical + ` && location.search.includes("tier=Critical")`)
 }
 
