@@ -142,7 +142,7 @@ func count(to map[signal.Kind]bus.Provenances, signals []signal.Signal) {
 
 // grow divides a slice when more pages could be under way than are, and returns the new parts. r.mu is held.
 func (r *run) grow(l *list, s *slice) (added []*slice) {
-	parts := l.split(s, r.target(l))
+	parts := l.split(s, r.target(l), r.spare())
 	if parts < 1 {
 		return nil
 	}
@@ -153,8 +153,9 @@ func (r *run) grow(l *list, s *slice) (added []*slice) {
 
 // split is how many parts to cut off a slice when target pages of the list should be under way. A list of which little is
 // known is halved, to find where it has objects at all.
-func (l *list) split(s *slice, target int) int {
-	wanted, allowed := target-l.slices.open(), int(l.slices.allowance())-l.splits
+// Beyond its own allowance it may use what is spare of the run's.
+func (l *list) split(s *slice, target, spare int) int {
+	wanted, allowed := target-l.slices.open(), max(int(l.slices.allowance())-l.splits, spare)
 	if s.Done || wanted < 1 || allowed < 1 {
 		return 0
 	}
@@ -169,6 +170,17 @@ func (l *list) split(s *slice, target int) int {
 		part = 1
 	}
 	return min(part, wanted, allowed)
+}
+
+// spare is how many divisions those lists of which it is known how long they are do not need. Short ones may use them, which
+// otherwise take as long as long ones: what counts is the requests of the whole run.
+func (r *run) spare() (n int) {
+	for _, l := range r.lists {
+		if l.slices.located() {
+			n += int(l.slices.allowance()) - l.splits - max(r.target(l)-l.slices.open(), 0)
+		}
+	}
+	return max(n, 0)
 }
 
 // target is how many pages of a list have to be under way to use the whole of the rate: as many as fall due while one

@@ -36,7 +36,7 @@ func TestPercentGoesOnWhereAnEarlierRunWas(t *testing.T) {
 			}
 			requests++
 			s.page(objects.page(s))
-			if parts := one.split(s, 20); parts > 0 {
+			if parts := one.split(s, 20, 0); parts > 0 {
 				var added []*slice
 				one.slices, added = one.slices.divide(s, parts)
 				one.splits += len(added)

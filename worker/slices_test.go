@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/kustiq/kustiq/internal/bus"
 )
@@ -49,7 +50,7 @@ func readAll(t *testing.T, p paging, from, to int64, wanted int) (l sliced, requ
 			}
 			requests++
 			s.page(p.page(s))
-			if parts := one.split(s, wanted); parts > 0 {
+			if parts := one.split(s, wanted, 0); parts > 0 {
 				var added []*slice
 				one.slices, added = one.slices.divide(s, parts)
 				one.splits += len(added)
@@ -197,5 +198,27 @@ func TestTurnsGoToWhoHasTheFewest(t *testing.T) {
 	cancel()
 	if turns.take(gone, "large") == nil {
 		t.Error("a turn for somebody who has gone")
+	}
+}
+
+func TestShortListsUseWhatTheLongOnesSpare(t *testing.T) {
+	const to, day = int64(1_760_000_000), int64(86400)
+	f, _ := newFrames(DefaultShare, true)
+	page := bus.Slice{To: to, At: to - 20*day, Cursor: "cus_1", Objects: 100, Density: 100.0 / float64(20*day)}
+	page.From = to - 700*day // 34 more pages, too few to be divided boldly
+	invoices := &list{section: section{name: "invoices"}, slices: newSliced([]bus.Slice{
+		{From: to - 900*day + 1, To: to, At: to - day, Cursor: "in_1", Objects: 300, Density: 300.0 / float64(day)},
+		{From: to - 1800*day, To: to - 900*day, At: to - 901*day, Cursor: "in_2", Objects: 300, Density: 300.0 / float64(day)},
+	}), roundTrip: time.Second}
+	r := &run{caller: &caller{budget: &budget{frames: f}}}
+	for _, tc := range []struct {
+		splits int // that the long list has had
+		want   bool
+	}{{100, true}, {400, false}} {
+		short := &list{section: section{name: "customers"}, slices: newSliced([]bus.Slice{page}), roundTrip: time.Second}
+		invoices.splits, r.lists = tc.splits, []*list{short, invoices}
+		if added := r.grow(short, short.slices[0]); (len(added) > 0) != tc.want {
+			t.Errorf("%d parts after %d divisions of the long list", len(added), tc.splits)
+		}
 	}
 }
