@@ -121,19 +121,30 @@ func (t *Tx) decisions(ctx context.Context, subjects []subject) (map[CustomerKey
 
 // MatchedProfiles returns the profiles that the customers are, of those whose match is certain enough to feed a score.
 func (t *Tx) MatchedProfiles(ctx context.Context, keys []CustomerKey) (map[CustomerKey]matching.Match, error) {
+	return matchedProfiles(ctx, t.querier(), keys)
+}
+
+func matchedProfiles(ctx context.Context, q querier, keys []CustomerKey) (map[CustomerKey]matching.Match, error) {
 	matched := map[CustomerKey]matching.Match{}
-	err := t.queryMany(ctx, statement{
+	// The state is no condition here: it could lead PostgreSQL to the index of states, and through all who are matched.
+	err := statement{
 		head:  keysCTE,
 		tuple: keyTuple,
-		tail: `) SELECT m.workspace, m.livemode, m.customer, m.profile_id, m.confidence, m.evidence FROM k CROSS JOIN matches m
-			WHERE m.workspace = k.workspace AND m.livemode = k.livemode AND m.customer = k.id AND m.state = 'matched'
+		tail: `) SELECT m.workspace, m.livemode, m.customer, m.profile_id, m.confidence, m.evidence, m.state FROM k CROSS JOIN matches m
+			WHERE m.workspace = k.workspace AND m.livemode = k.livemode AND m.customer = k.id
 			AND EXISTS (SELECT 1 FROM workspaces w WHERE w.workspace = m.workspace AND w.profiles > 0)`,
-	}, len(keys), func(i int) []any { return []any{keys[i].Workspace, bit(keys[i].Livemode), keys[i].Customer} }, func(rows *sql.Rows) error {
-		var key CustomerKey
-		var m matching.Match
-		err := rows.Scan(&key.Workspace, &key.Livemode, &key.Customer, &m.ProfileID, &m.Confidence, &m.Evidence)
-		matched[key] = m
-		return err
+	}.each(len(keys), func(i int) []any {
+		return []any{keys[i].Workspace, bit(keys[i].Livemode), keys[i].Customer}
+	}, func(query string, args []any) error {
+		return q.rows(ctx, query, args, func(rows *sql.Rows) error {
+			var key CustomerKey
+			var m CustomerMatch
+			err := rows.Scan(&key.Workspace, &key.Livemode, &key.Customer, &m.ProfileID, &m.Confidence, &m.Evidence, &m.State)
+			if m.State == matching.Matched {
+				matched[key] = m.Match
+			}
+			return err
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read matched profiles: %w", err)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/kustiq/kustiq/engine/matching"
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 )
@@ -19,14 +18,9 @@ const (
 	recentSignals = 50
 )
 
-// rowColumns are of customers c with rowMatch.
+// rowColumns are of customers c.
 const rowColumns = `c.customer, c.tier, c.tier_rank, c.neg_score, c.neg_mrr, c.p30, c.currency, c.top_reason, c.top_term,
-	c.plan_interval, c.model_version, c.last_kind, c.last_created, c.evaluated_at, c.next_change_at, c.freshness_ms, c.identity,
-	m.profile_id, m.confidence, m.evidence`
-
-// rowMatch adds the profile that the customer is.
-const rowMatch = ` LEFT JOIN matches m ON m.workspace = c.workspace AND m.livemode = c.livemode AND m.customer = c.customer
-	AND m.state = 'matched'`
+	c.plan_interval, c.model_version, c.last_kind, c.last_created, c.evaluated_at, c.next_change_at, c.freshness_ms, c.identity`
 
 // AtRisk returns one page of the at-risk segment in the score's order, or ErrCursor.
 func (s *Store) AtRisk(ctx context.Context, workspace string, q AtRiskQuery) (AtRiskPage, error) {
@@ -68,7 +62,7 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 	// whether there is a next page.
 	query := `SELECT ` + rowColumns + ` FROM (SELECT workspace, livemode, customer ` + where.text + `
 		ORDER BY tier_rank, neg_score, neg_mrr, customer LIMIT ?) p
-		CROSS JOIN customers c` + rowMatch + ` WHERE c.workspace = p.workspace AND c.livemode = p.livemode AND c.customer = p.customer
+		CROSS JOIN customers c WHERE c.workspace = p.workspace AND c.livemode = p.livemode AND c.customer = p.customer
 		ORDER BY c.tier_rank, c.neg_score, c.neg_mrr, c.customer`
 	var last cursor
 	more := false
@@ -88,6 +82,9 @@ func (s *Store) atRisk(ctx context.Context, db querier, w workspaceRow, q AtRisk
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := fillProfiles(ctx, db, w, page.Rows); err != nil {
 		return err
 	}
 	if !more && q.After == "" {
@@ -111,11 +108,8 @@ func (s *Store) scanRow(w workspaceRow, rows scanner, further ...any) (row Custo
 	var created, evaluated int64
 	var next sql.NullInt64
 	var sealed []byte
-	var profile, evidence sql.NullString
-	var confidence sql.NullInt64
 	err = rows.Scan(append([]any{&row.Customer, &row.Tier, &place.Rank, &place.NegScore, &place.NegMRR, &row.P30, &row.Currency,
-		&row.TopReason, &row.TopTerm, &row.Interval, &row.ModelVersion, &row.LastSignalKind, &created, &evaluated, &next, &row.FreshnessMs, &sealed,
-		&profile, &confidence, &evidence}, further...)...)
+		&row.TopReason, &row.TopTerm, &row.Interval, &row.ModelVersion, &row.LastSignalKind, &created, &evaluated, &next, &row.FreshnessMs, &sealed}, further...)...)
 	if err != nil {
 		return row, place, err
 	}
@@ -123,11 +117,25 @@ func (s *Store) scanRow(w workspaceRow, rows scanner, further ...any) (row Custo
 	row.LastSignalAt = time.Unix(created, 0).UTC()
 	row.EvaluatedAt, row.NextChangeAt = fromMilli(evaluated), fromMilli(next.Int64)
 	row.Livemode = w.scope.Livemode
-	if w.profiles > 0 {
-		row.Profile = matching.Match{ProfileID: profile.String, Confidence: int(confidence.Int64), Evidence: matching.Evidence(evidence.String)}
-	}
 	s.fillIdentity(w, sealed, &row)
 	return row, place, nil
+}
+
+// fillProfiles adds the profiles that the customers are. Not by a join to the page: PostgreSQL's planner does not know how
+// small that is, and reads all matches of a workspace.
+func fillProfiles(ctx context.Context, q querier, w workspaceRow, rows []CustomerRow) error {
+	if w.profiles == 0 {
+		return nil
+	}
+	keys := make([]CustomerKey, len(rows))
+	for i := range rows {
+		keys[i] = CustomerKey{Scope: w.scope, Customer: rows[i].Customer}
+	}
+	matched, err := matchedProfiles(ctx, q, keys)
+	for i := range rows {
+		rows[i].Profile = matched[keys[i]]
+	}
+	return err
 }
 
 type scanner interface{ Scan(dest ...any) error }
@@ -177,7 +185,7 @@ func (s *Store) customer(ctx context.Context, q querier, w workspaceRow, custome
 	key := []any{w.scope.Workspace, bit(w.scope.Livemode), customer}
 	var terms []byte
 	var segment bool
-	d, _, err := s.scanRow(w, q.row(ctx, `SELECT `+rowColumns+`, c.terms, c.segment FROM customers c`+rowMatch+`
+	d, _, err := s.scanRow(w, q.row(ctx, `SELECT `+rowColumns+`, c.terms, c.segment FROM customers c
 		WHERE c.workspace = ? AND c.livemode = ? AND c.customer = ? AND c.model_version <> ''`, key...), &terms, &segment)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -185,6 +193,11 @@ func (s *Store) customer(ctx context.Context, q querier, w workspaceRow, custome
 	case err != nil:
 		return d, err
 	}
+	one := []CustomerRow{d.CustomerRow}
+	if err := fillProfiles(ctx, q, w, one); err != nil {
+		return d, err
+	}
+	d.CustomerRow = one[0]
 	d.AtRisk, d.Terms, d.Signals, d.History = segment, []scoring.Term{}, []signal.Signal{}, []ScorePoint{}
 	if json.Unmarshal(terms, &d.Terms) != nil {
 		return d, errors.New("stored terms cannot be decoded")
