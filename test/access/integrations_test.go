@@ -162,8 +162,9 @@ func replays(t *testing.T, w *world) {
 	g.Expect(status).To(Equal(http.StatusOK))
 	g.Expect(body).To(And(HavePrefix(`<div id="status-amber-live"`), ContainSubstring("every 2s"), ContainSubstring(`<progress max="100" value="42"`),
 		ContainSubstring("12,345 objects")))
-	status, _ = ada.get(actions + "none/status")
-	g.Expect(status).To(Equal(http.StatusNotFound))
+	status, body = ada.get(actions + "none/status")
+	g.Expect(status).To(Equal(http.StatusOK), "the card stays and says so")
+	g.Expect(body).To(And(ContainSubstring("There is no such connection any more."), Not(ContainSubstring("hx-get"))))
 }
 
 func failedAreDriven(t *testing.T, w *world) {
