@@ -25,6 +25,11 @@ func (r *Reconciler) authorize(ctx context.Context, s *scope) error {
 	grant, revision, err := s.bus.Grants().Get(ctx, s.uid)
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
+		if granted := r.memory.of(s.uid).granted; granted != nil { // for longer than the bus keeps a claim
+			if err := r.settleGrant(ctx, s, *granted, 0); err != nil {
+				return err
+			}
+		}
 	case err != nil:
 		return fmt.Errorf("read grant: %w", err)
 	default:

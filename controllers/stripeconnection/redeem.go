@@ -83,8 +83,11 @@ func (s *scope) attempted(err error) error {
 	return err
 }
 
-// release takes a claim away, unless a newer grant has taken its place.
+// release takes a claim away, unless a newer grant has taken its place. A revision of 0 is one that has run out.
 func (r *Reconciler) release(ctx context.Context, s *scope, revision uint64) error {
+	if revision == 0 {
+		return nil
+	}
 	if err := s.bus.Grants().Claim(ctx, s.uid, revision); err != nil && !errors.Is(err, bus.ErrConflict) {
 		return fmt.Errorf("release grant: %w", err)
 	}
