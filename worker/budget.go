@@ -52,6 +52,9 @@ type budget struct {
 	// wake tells serve that somebody joined; urgent that it was a look-up.
 	wake, urgent chan struct{}
 
+	// changing is held by the one of this worker who changes what is stored.
+	changing sync.Mutex
+
 	mu      sync.Mutex
 	waiting []*waiter // as they came
 	serving bool
@@ -234,8 +237,11 @@ const (
 )
 
 // change writes what apply makes of the budget, unless apply says that there is nothing to write. Of several workers that
-// do so at once, one succeeds and the others look again.
+// do so at once, one succeeds and the others look again; within a worker, where a hundred requests may be refused in the same
+// moment, one does so at a time.
 func (b *budget) change(apply func(stored *bus.Budget, now time.Time) bool) error {
+	b.changing.Lock()
+	defer b.changing.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), budgetTimeout)
 	defer cancel()
 	bucket := b.bus.Budgets()
