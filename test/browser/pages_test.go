@@ -22,7 +22,7 @@ type pageOf struct {
 func (s *showcase) pages() []pageOf {
 	return []pageOf{
 		{"churn", "/dashboard/churn", isLive + ` && document.querySelectorAll(".u-wrap").length === 2`},
-		{"customer", "/dashboard/churn/customers/" + s.riskiest() + "?workspace=" + showcaseWorkspace, `document.querySelectorAll(".u-wrap").length === 1`},
+		{"customer", "/dashboard/churn/customers/" + s.riskiest() + "?workspace=" + showcaseWorkspace, `document.querySelectorAll(".u-wrap").length === 1 && document.querySelectorAll(".waterfall tbody tr").length > 2`},
 		{"model", "/dashboard/model", "true"},
 		{"churn-nobody", "/dashboard/churn?workspace=globex/production", "true"},
 		{"no-page", "/dashboard/none", "true"},

@@ -169,11 +169,16 @@ func (s *showcase) pass(ctx context.Context, tx *store.Tx, stored map[string]int
 		if r.State, err = json.Marshal(state); err != nil {
 			return err
 		}
-		r.Account, r.Evaluation, r.EvaluatedAt = "acct_1Showcase", scoring.Evaluate(state, now, scoring.Prior()), now
-		r.TopReason, r.TopTerm = reasonOf(r.Evaluation)
+		score(r, state, now)
 		save = append(save, r)
 	}
 	return tx.SaveCustomers(ctx, save)
+}
+
+// score fills in what the engine saves of a customer.
+func score(r *store.CustomerRecord, state *scoring.State, now time.Time) {
+	r.Account, r.Evaluation, r.EvaluatedAt = "acct_1Showcase", scoring.Evaluate(state, now, scoring.Prior()), now
+	r.TopReason, r.TopTerm = reasonOf(r.Evaluation)
 }
 
 // reasonOf is the term that raises the risk most, as the engine has it.

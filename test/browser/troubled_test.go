@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kustiq/kustiq/api/v1alpha1"
 	"github.com/kustiq/kustiq/engine/matching"
+	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
 	"github.com/kustiq/kustiq/engine/store"
 )
@@ -106,6 +108,11 @@ func (s *showcase) review(t testing.TB) {
 			r := records[store.CustomerKey{Scope: showcaseScope, Customer: row.Customer}]
 			r.Observe(signal.Signal{ID: "evt_" + row.Customer, Kind: signal.CustomerUpdated, Created: s.clock.Now().Unix(), Customer: row.Customer,
 				Person: &signal.Person{Name: row.Name, Email: row.Email}})
+			state := new(scoring.State)
+			if err := json.Unmarshal(r.State, state); err != nil {
+				return err
+			}
+			score(r, state, s.clock.Now())
 			all = append(all, r)
 		}
 		if err := tx.SaveCustomers(t.Context(), all); err != nil {
