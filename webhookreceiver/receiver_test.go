@@ -204,7 +204,7 @@ func TestARouteThatIsNewerThanTheTable(t *testing.T) {
 	}
 	b.clock.Step(time.Second)
 	b.stopped = true
-	_ = b.server.Close()
+	b.bus.Close()
 	if w := b.post("/webhooks/stripe/live", body, sign(body, "whsec_new", b.clock.Now())); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("without a bus: %d %s", w.Code, w.Body)
 	}
