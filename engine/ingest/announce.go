@@ -13,10 +13,10 @@ import (
 // announced counts the churn events of a transaction by type.
 type announced map[string]int
 
-// news is a change that receivers have to be told of.
+// news is what receivers have to be told of a customer.
 type news struct {
-	*change
-	of notify.Change
+	record *store.CustomerRecord
+	events []notify.Event
 }
 
 // announce puts what is news about evaluated customers into the outbox. It comes before they are saved, as what was told
@@ -25,12 +25,12 @@ func (e *Engine) announce(ctx context.Context, tx *store.Tx, all []*change, now 
 	var told []news
 	var keys []store.CustomerKey
 	for _, c := range all {
-		n, is, err := e.news(c, now)
+		events, err := e.news(c, now)
 		if err != nil {
 			return nil, err
 		}
-		if is {
-			told, keys = append(told, n), append(keys, c.record.CustomerKey)
+		if len(events) > 0 {
+			told, keys = append(told, news{c.record, events}), append(keys, c.record.CustomerKey)
 		}
 	}
 	counts := announced{}
@@ -43,10 +43,11 @@ func (e *Engine) announce(ctx context.Context, tx *store.Tx, all []*change, now 
 	}
 	var deliveries []store.Delivery
 	for _, n := range told {
+		var profile *report.RowProfile
 		if m, ok := profiles[n.record.CustomerKey]; ok {
-			n.of.Profile = &report.RowProfile{ID: m.ProfileID, Confidence: m.Confidence, Evidence: string(m.Evidence)}
+			profile = &report.RowProfile{ID: m.ProfileID, Confidence: m.Confidence, Evidence: string(m.Evidence)}
 		}
-		found, err := e.deliveries(n)
+		found, err := e.deliveries(n, profile)
 		if err != nil {
 			return nil, err
 		}
@@ -58,42 +59,44 @@ func (e *Engine) announce(ctx context.Context, tx *store.Tx, all []*change, now 
 	return counts, tx.Enqueue(ctx, deliveries)
 }
 
-// news notes what a customer's receivers know from now on, and says whether they have to be told. Where there are none,
-// what they knew is forgotten: who is named later is told of what happens from then on.
-func (e *Engine) news(c *change, now time.Time) (n news, is bool, err error) {
+// news returns what a customer's receivers have to be told, and notes what they know from then on. Where there are none, what
+// they knew is forgotten: who is named later is told of what happens from then on.
+func (e *Engine) news(c *change, now time.Time) ([]notify.Event, error) {
 	r := c.record
 	wanted := e.settings.of(r.Workspace)
 	if len(wanted.Receivers) == 0 {
 		r.Told = ""
-		return n, false, nil
+		return nil, nil
 	}
 	before, stored := r.Before()
 	if c.origin == notify.ByTime && stored && before.ModelVersion != r.Evaluation.ModelVersion {
 		c.origin = notify.BySettings // a new model has all customers evaluated again
 	}
-	n = news{change: c, of: notify.Change{
+	events, told, err := notify.Decide(notify.Change{
 		Workspace: r.Workspace, Livemode: r.Livemode, Customer: r.Customer, Told: r.Told, Before: before, Stored: stored,
 		After: r.Evaluation, TopReason: r.TopReason, Origin: c.origin, Signals: c.signals, Threshold: wanted.AtRiskThreshold, Now: now,
-	}}
-	events, told, err := notify.Decide(n.of)
+	})
 	r.Told = told
-	return n, len(events) > 0, err
+	return events, err
 }
 
 // deliveries are the news for each receiver that wants them.
-func (e *Engine) deliveries(n news) (all []store.Delivery, err error) {
-	events, _, err := notify.Decide(n.of)
+func (e *Engine) deliveries(n news, profile *report.RowProfile) (all []store.Delivery, err error) {
 	r := n.record
-	for _, event := range events {
+	for _, event := range n.events {
+		body, err := event.Body(profile)
+		if err != nil {
+			return nil, err
+		}
 		for _, to := range e.settings.of(r.Workspace).Receivers {
 			if len(to.EventTypes) > 0 && !slices.Contains(to.EventTypes, event.Type) {
 				continue
 			}
 			all = append(all, store.Delivery{Scope: r.Scope, Account: r.Account, Customer: r.Customer,
-				Endpoint: to.ID, Host: to.Host, MessageID: event.ID, EventType: event.Type, Body: event.Body})
+				Endpoint: to.ID, Host: to.Host, MessageID: event.ID, EventType: event.Type, Body: body})
 		}
 	}
-	return all, err
+	return all, nil
 }
 
 // sent tells the metrics of a committed transaction's events, and wakes who delivers them.

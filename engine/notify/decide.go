@@ -7,7 +7,6 @@ import (
 
 	"github.com/kustiq/kustiq/engine/scoring"
 	"github.com/kustiq/kustiq/engine/signal"
-	"github.com/kustiq/kustiq/internal/report"
 )
 
 // Hysteresis: a score that moves to and fro about the threshold is told once.
@@ -42,8 +41,6 @@ type Change struct {
 	Workspace string
 	Livemode  bool
 	Customer  string
-	// Profile that the customer is matched to; nil without one. It decides nothing.
-	Profile *report.RowProfile
 	// Told is what receivers were told last, as Decide returned it; empty when nothing was.
 	Told string
 	// Before is the stored evaluation; Stored is false when there is none.
@@ -93,11 +90,7 @@ func Decide(c Change) (events []Event, told string, err error) {
 	types, next := c.news(before)
 	for _, eventType := range types {
 		next.Events++
-		event, err := c.event(eventType, before, next.Events)
-		if err != nil {
-			return nil, "", err
-		}
-		events = append(events, event)
+		events = append(events, c.event(eventType, before, next.Events))
 	}
 	encoded, err := json.Marshal(next)
 	if err != nil {

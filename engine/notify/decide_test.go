@@ -132,8 +132,8 @@ func TestTheMessage(t *testing.T) {
 		`"previous":{"score":65,"tier":"Normal","p30":0.65,"at_risk":true},"reason":"2 failed payments on an unpaid invoice",` +
 		`"mrr_minor":4900,"currency":"usd","cause":{"kind":"signal","signal":"invoice.payment_failed","event":"evt_2","at":"2024-03-01T11:59:59Z"},` +
 		`"evidence":["evt_1","evt_2"],"model_version":"prior-1","evaluated_at":"2024-03-01T12:00:00Z"}}`
-	if string(events[0].Body) != want {
-		t.Errorf("%s\nwant\n%s", events[0].Body, want)
+	if bodyOf(t, events[0]) != want {
+		t.Errorf("%s\nwant\n%s", bodyOf(t, events[0]), want)
 	}
 	again, _, err := Decide(c)
 	if err != nil || again[0].ID != events[0].ID || !strings.HasPrefix(again[0].ID, "msg_") {
@@ -145,8 +145,17 @@ func TestTheMessage(t *testing.T) {
 		t.Fatalf("%v %v", next, err)
 	}
 	var body struct{ Data data }
-	if err := json.Unmarshal(next[0].Body, &body); err != nil || body.Data.Reason != "The risk has faded with time" ||
+	if err := json.Unmarshal([]byte(bodyOf(t, next[0])), &body); err != nil || body.Data.Reason != "The risk has faded with time" ||
 		body.Data.Cause.Kind != "time" || body.Data.Previous.Score != 95 {
-		t.Errorf("%s %v", next[0].Body, err)
+		t.Errorf("%s %v", bodyOf(t, next[0]), err)
 	}
+}
+
+func bodyOf(t *testing.T, e Event) string {
+	t.Helper()
+	text, err := e.Body(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -33,7 +33,18 @@ type Event struct {
 	// ID is unique and the same however often the message is sent.
 	ID   string
 	Type string
-	Body []byte
+
+	message message
+}
+
+// Body is what is sent. The profile is that which the customer is matched to; nil without one.
+func (e Event) Body(profile *report.RowProfile) ([]byte, error) {
+	e.message.Data.Profile = profile
+	body, err := json.Marshal(e.message)
+	if err != nil {
+		return nil, fmt.Errorf("encode a churn event: %w", err)
+	}
+	return body, nil
 }
 
 // message is the body of an event: type, timestamp and data, as Standard Webhooks recommend. It names no person.
@@ -84,11 +95,11 @@ type cause struct {
 	At     *time.Time `json:"at,omitempty"`
 }
 
-// event encodes one event of a change.
-func (c Change) event(eventType string, told Told, n int) (Event, error) {
+// event is one of a change.
+func (c Change) event(eventType string, told Told, n int) Event {
 	e := c.After
 	m := message{Type: eventType, Timestamp: c.Now.UTC(), Data: data{
-		Workspace: c.Workspace, Livemode: c.Livemode, Customer: c.Customer, Profile: c.Profile,
+		Workspace: c.Workspace, Livemode: c.Livemode, Customer: c.Customer,
 		Score: e.Score, Tier: string(e.Tier), P30: e.P30, AtRisk: e.Segment, Reason: c.reason(eventType),
 		MRRMinor: e.MRR, Currency: e.Currency, Cause: c.cause(), Evidence: evidence(e.Terms),
 		ModelVersion: e.ModelVersion, EvaluatedAt: c.Now.UTC(),
@@ -96,11 +107,7 @@ func (c Change) event(eventType string, told Told, n int) (Event, error) {
 	if told.known() {
 		m.Data.Previous = &previous{Score: told.Score, Tier: told.Tier, P30: told.P30, AtRisk: told.AtRisk}
 	}
-	body, err := json.Marshal(m)
-	if err != nil {
-		return Event{}, fmt.Errorf("encode a churn event: %w", err)
-	}
-	return Event{ID: c.messageID(n), Type: eventType, Body: body}, nil
+	return Event{ID: c.messageID(n), Type: eventType, message: m}
 }
 
 // messageID names the n-th event of a customer.
