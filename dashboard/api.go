@@ -25,13 +25,11 @@ func (d *Dashboard) apiAtRisk(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := atRiskQuery(r.URL.Query())
-	if problem := (badParameter{}); errors.As(err, &problem) {
-		refuse(w, http.StatusBadRequest, "bad_"+problem.name, problem.Error())
+	if d.refused(w, err) {
 		return
 	}
 	page, err := d.atRisk(r, workspace, q)
-	if errors.Is(err, store.ErrCursor) {
-		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer to the same query")
+	if refusedCursor(w, err, ofSameQuery) {
 		return
 	}
 	if err != nil {

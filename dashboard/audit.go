@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 
@@ -58,8 +57,7 @@ func (d *Dashboard) apiAudit(w http.ResponseWriter, r *http.Request) {
 		limit = n
 	}
 	out, err := d.audit(r.Context(), workspace, r.URL.Query().Get("after"), limit)
-	if errors.Is(err, store.ErrCursor) {
-		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer")
+	if refusedCursor(w, err, ofThisList) {
 		return
 	}
 	if err != nil {

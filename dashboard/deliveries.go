@@ -40,7 +40,7 @@ func (d *Dashboard) apiDeliveries(w http.ResponseWriter, r *http.Request) {
 	}
 	if text := query.Get("after"); text != "" {
 		if q.Before, err = strconv.ParseInt(text, 10, 64); err != nil || q.Before < 1 {
-			refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer to the same query")
+			refusedCursor(w, store.ErrCursor, ofSameQuery)
 			return
 		}
 	}

@@ -25,8 +25,7 @@ func (d *Dashboard) apiFailed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out, err := d.failed(r, workspace, r.URL.Query().Get("after"))
-	if errors.Is(err, store.ErrCursor) {
-		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer")
+	if refusedCursor(w, err, ofThisList) {
 		return
 	}
 	if err != nil {
@@ -64,8 +63,7 @@ func (d *Dashboard) apiRedrive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	done, err := d.askRedrive(r, workspace, asked)
-	if errors.Is(err, store.ErrCursor) {
-		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer")
+	if refusedCursor(w, err, ofThisList) {
 		return
 	}
 	if errors.Is(err, errBusAway) {

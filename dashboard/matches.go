@@ -54,8 +54,7 @@ func (d *Dashboard) apiMatches(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page, err := d.Matching.Matches(r.Context(), workspace, q)
-	if errors.Is(err, store.ErrCursor) {
-		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer to the same query")
+	if refusedCursor(w, err, ofSameQuery) {
 		return
 	}
 	if err != nil {

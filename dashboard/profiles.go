@@ -42,8 +42,7 @@ func (d *Dashboard) apiProfiles(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page, err := d.Matching.Profiles(r.Context(), workspace, r.URL.Query().Get("after"), limit)
-	if errors.Is(err, store.ErrCursor) {
-		refuse(w, http.StatusBadRequest, "bad_cursor", "after must be the next of an earlier answer")
+	if refusedCursor(w, err, ofThisList) {
 		return
 	}
 	if err != nil {

@@ -1,6 +1,8 @@
 package dashboard
 
 import (
+	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -30,6 +32,21 @@ var (
 type badParameter struct{ name, want string }
 
 func (b badParameter) Error() string { return b.name + " must be " + b.want }
+
+// What the cursor of a page has to be.
+const (
+	ofThisList  = "after must be the next of an earlier answer"
+	ofSameQuery = ofThisList + " to the same query"
+)
+
+// refusedCursor answers a cursor that the store did not give out.
+func refusedCursor(w http.ResponseWriter, err error, must string) bool {
+	if !errors.Is(err, store.ErrCursor) {
+		return false
+	}
+	refuse(w, http.StatusBadRequest, "bad_cursor", must)
+	return true
+}
 
 // atRiskQuery reads the filters of the at-risk list. It fails with badParameter.
 func atRiskQuery(values url.Values) (store.AtRiskQuery, error) {
