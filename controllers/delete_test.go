@@ -2,7 +2,6 @@ package controllers_test
 
 import (
 	"context"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -136,9 +135,7 @@ var _ = Describe("Deleting a connection", func() {
 		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 		Expect(k8s.Delete(ctx, c)).To(Succeed())
 		expectCondition(ctx, c, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
-		clk.Step(16 * time.Minute)
-		nudge(ctx, c)
-		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(c), c) }).ShouldNot(Succeed())
+		giveUp(ctx, c)
 		Eventually(func() []string { return eventReasons(ctx, c) }).Should(ContainElement("ErasurePending"))
 		_, _, err := euBus.Erasures().Get(ctx, string(c.UID))
 		Expect(err).NotTo(HaveOccurred())

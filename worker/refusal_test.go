@@ -52,13 +52,16 @@ func TestBackfillWaitsWhenThrottled(t *testing.T) {
 	r.Expect(r.counter("kustiq_worker_throttled_total", "endpoint-rate")).To(BeEquivalentTo(3))
 }
 
+// refuseForLong has every request wait for longer than a worker keeps a task.
+func refuseForLong(_ int, w http.ResponseWriter, _ *http.Request) bool {
+	w.Header().Set("Retry-After", "120")
+	refuse(w, http.StatusTooManyRequests, "rate_limit")
+	return true
+}
+
 func TestBackfillStepsAsideForALongThrottle(t *testing.T) {
 	s := newStripe(t)
-	s.script(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
-		w.Header().Set("Retry-After", "120")
-		refuse(w, http.StatusTooManyRequests, "rate_limit")
-		return true
-	})
+	s.script(refuseForLong)
 	r := newRig(t, s.URL, clock.RealClock{})
 	r.start()
 	r.backfill(bus.BackfillTask{UID: "aside", Window: "30d", Until: until})
@@ -74,11 +77,7 @@ func TestBackfillStepsAsideForALongThrottle(t *testing.T) {
 
 func TestWhatWasReadBeforeDoesNotEndAThrottle(t *testing.T) {
 	s := newStripe(t)
-	s.script(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
-		w.Header().Set("Retry-After", "120")
-		refuse(w, http.StatusTooManyRequests, "rate_limit")
-		return true
-	})
+	s.script(refuseForLong)
 	r := newRig(t, s.URL, clock.RealClock{})
 	ctx, before := context.Background(), bus.Progress{
 		Phase: bus.PhaseRunning, StartedAt: until, Objects: 200, Requests: 5, Throttled: 3, Postponed: 2, ThrottledSince: until - 1000,

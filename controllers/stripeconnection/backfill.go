@@ -118,22 +118,22 @@ func judgeBackfills(s *scope, list []v1alpha1.Backfill) error {
 func covers(later, b *v1alpha1.Backfill) bool {
 	switch {
 	case b.Spec.Since == nil:
-		return later.Spec.Since == nil && days(later.Spec.Window) >= days(b.Spec.Window)
+		return later.Spec.Since == nil && reach(later.Spec.Window) >= reach(b.Spec.Window)
 	case later.Spec.Since != nil:
 		return !later.Spec.Since.After(b.Spec.Since.Time)
 	}
-	return !later.CreationTimestamp.Add(-time.Duration(days(later.Spec.Window)) * day).After(b.Spec.Since.Time)
+	return !later.CreationTimestamp.Add(-reach(later.Spec.Window)).After(b.Spec.Since.Time)
 }
 
-// days is how far a window reaches back; for all time, further than Stripe is old.
-func days(w v1alpha1.Window) int {
+// reach is how far a window reaches back; for all time, further than Stripe is old.
+func reach(w v1alpha1.Window) time.Duration {
 	switch w {
 	case v1alpha1.Window30d:
-		return 30
+		return 30 * day
 	case v1alpha1.Window90d:
-		return 90
+		return 90 * day
 	}
-	return 100 * 365
+	return 100 * 365 * day
 }
 
 func judgeNoBackfill(s *scope) error {

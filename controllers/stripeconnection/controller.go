@@ -143,10 +143,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	written := r.conclude(ctx, s, stops)
 	result, err := step.Schedule(stops, s.pace(), r.Jitter)
 	if err = errors.Join(err, written); err != nil {
-		return ctrl.Result{Priority: s.priority()}, err
+		result = ctrl.Result{}
 	}
 	result.Priority = s.priority()
-	return result, nil
+	return result, err
 }
 
 // event publishes a Kubernetes Event about the connection.

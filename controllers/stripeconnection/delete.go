@@ -78,14 +78,9 @@ func (r *Reconciler) deauthorize(ctx context.Context, s *scope) error {
 	if s.token == nil && s.status.Token.Generation == 0 {
 		return nil // never authorised, or given back before
 	}
-	heir, err := r.heir(ctx, s, s.sharesGrant)
-	if err != nil {
+	kept, err := r.keptFor(ctx, s, s.sharesGrant, "GrantKept", fmt.Sprintf("The grant of account %s is not given back", s.status.AccountID))
+	if kept || err != nil {
 		return err
-	}
-	if heir != "" {
-		s.note(normal, "GrantKept", "Delete", fmt.Sprintf(
-			"The grant of account %s is not given back: StripeConnection %s has the account too.", s.status.AccountID, heir))
-		return nil
 	}
 	err = r.readCredentials(ctx, s)
 	if err == nil {

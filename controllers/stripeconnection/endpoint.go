@@ -43,10 +43,8 @@ func (r *Reconciler) registerEndpoint(ctx context.Context, s *scope) error {
 // hearOfOutage remembers since when events may have been missed, once for each time that the endpoint was put right.
 func (r *Reconciler) hearOfOutage(ctx context.Context, s *scope, o *outage) (mendedAt *metav1.Time, err error) {
 	last := s.status.Endpoint.MendedAt
-	if o == nil || s.status.ConnectedAt == nil || !o.Until.After(s.status.ConnectedAt.Time) {
-		return last, nil
-	}
-	if last != nil && !o.Until.Truncate(time.Second).After(last.Time) {
+	if o == nil || s.status.ConnectedAt == nil || !o.Until.After(s.status.ConnectedAt.Time) ||
+		(last != nil && !o.Until.Truncate(time.Second).After(last.Time)) {
 		return last, nil
 	}
 	health, err := healthOf(ctx, s)

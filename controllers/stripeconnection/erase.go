@@ -19,14 +19,9 @@ func (r *Reconciler) erase(ctx context.Context, s *scope) error {
 	}
 	wanted, _, err := s.bus.Erasures().Get(ctx, s.uid)
 	if errors.Is(err, bus.ErrNotFound) {
-		heir, failed := r.heir(ctx, s, s.sharesScores)
-		if failed != nil {
+		kept, failed := r.keptFor(ctx, s, s.sharesScores, "ScoresKept", fmt.Sprintf("What account %s has left is not erased", s.status.AccountID))
+		if kept || failed != nil {
 			return failed
-		}
-		if heir != "" {
-			s.note(normal, "ScoresKept", "Delete", fmt.Sprintf(
-				"What account %s has left is not erased: StripeConnection %s has the account too.", s.status.AccountID, heir))
-			return nil
 		}
 		wanted, err = askErasure(ctx, s)
 	}

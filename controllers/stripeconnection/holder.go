@@ -65,6 +65,18 @@ func (r *Reconciler) heir(ctx context.Context, s *scope, shares func(*v1alpha1.S
 	return "", nil
 }
 
+// keptFor says whether a deletion leaves something to an heir; an Event of the reason then tells what.
+func (r *Reconciler) keptFor(
+	ctx context.Context, s *scope, shares func(*v1alpha1.StripeConnection) bool, reason, what string,
+) (bool, error) {
+	heir, err := r.heir(ctx, s, shares)
+	if heir == "" || err != nil {
+		return false, err
+	}
+	s.note(normal, reason, "Delete", fmt.Sprintf("%s: StripeConnection %s has the account too.", what, heir))
+	return true, nil
+}
+
 // sharesGrant says whether another connection of the same account has its grant from the same platform, which is the
 // region's: then it is one and the same to Stripe. Before its first status a connection is known by its region's route.
 func (s *scope) sharesGrant(other *v1alpha1.StripeConnection) bool {

@@ -146,11 +146,10 @@ func (r *Reconciler) historyUnread(ctx context.Context, s *scope) (bool, error) 
 
 // windowFor is the smallest window that holds a gap, with a day to spare for the time until it is read.
 func windowFor(gap time.Duration) v1alpha1.Window {
-	switch {
-	case gap <= 29*day:
-		return v1alpha1.Window30d
-	case gap <= 89*day:
-		return v1alpha1.Window90d
+	for _, w := range []v1alpha1.Window{v1alpha1.Window30d, v1alpha1.Window90d} {
+		if gap <= reach(w)-day {
+			return w
+		}
 	}
 	return v1alpha1.WindowAllTime
 }
